@@ -1,0 +1,65 @@
+"""The exceptions of the package: each message is one line that says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "MaslnError",
+    "MissingExtraError",
+    "ProtocolError",
+    "SplitError",
+    "unknown_name",
+]
+
+
+class MaslnError(Exception):
+    """Base of all errors that a user can mend; the command line prints the message and exits with 2."""
+
+
+class DataError(MaslnError):
+    """Features, labels, texts or a bundle are malformed."""
+
+
+class SplitError(MaslnError):
+    """A class split cannot be made or does not fit the data."""
+
+
+class ConfigError(MaslnError):
+    """An option, hyper-parameter or configuration key is unknown or out of range."""
+
+
+class ProtocolError(MaslnError):
+    """An evaluation protocol is inconsistent or does not fit the data."""
+
+
+class CheckpointError(MaslnError):
+    """A checkpoint or saved model is missing, truncated or belongs to another configuration."""
+
+
+class MissingExtraError(MaslnError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'masln[{extra}]'")
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
+    """Word the message for an unknown name, with the nearest known one.
+
+    Args:
+        kind: What the name stands for, such as ``"method"`` or ``"option of masln"``.
+        name: The name as given.
+        known: The names that would have been accepted.
+
+    Returns:
+        One line: the unknown name, the nearest known one where there is any, and the whole list.
+    """
+    names = sorted(known)
+    nearest = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+    return f"unknown {kind} {name!r}{hint}; known: {', '.join(names)}"

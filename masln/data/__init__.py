@@ -1,0 +1,25 @@
+"""Paired image-text data: datasets, class splits, bundles on disk and the bundled default."""
+
+from __future__ import annotations
+
+from masln.data.bundle import bundle_hash, read_bundle, write_bundle
+from masln.data.catalogue import DEFAULT_DATASET, bundled_datasets, find_bundle, load_dataset
+from masln.data.class_split import RULES, ClassSplit, make_class_split, read_class_list
+from masln.data.leakage import leakage_report
+from masln.data.paired import PairedDataset
+
+__all__ = [
+    "DEFAULT_DATASET",
+    "RULES",
+    "ClassSplit",
+    "PairedDataset",
+    "bundle_hash",
+    "bundled_datasets",
+    "find_bundle",
+    "leakage_report",
+    "load_dataset",
+    "make_class_split",
+    "read_bundle",
+    "read_class_list",
+    "write_bundle",
+]

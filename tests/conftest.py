@@ -1,0 +1,50 @@
+"""Fixtures that several rooms share: the research data folder, and a small synthetic dataset."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from masln.data import PairedDataset
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    folder = Path(os.environ.get("MASLN_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the research data folder is absent (set MASLN_SHARED_DATA to its path)")
+    return folder
+
+
+def make_pairs(
+    *, classes: int = 6, per_class: int = 20, d_image: int = 24, d_text: int = 16, seed: int = 0
+) -> PairedDataset:
+    """Draw pairs from a linear-Gaussian model: class means and a shared latent seen through two noisy maps."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(classes), per_class)
+    means = rng.normal(size=(classes, 8))
+    latent = means[labels] + 0.5 * rng.normal(size=(len(labels), 8))
+    image = latent @ rng.normal(size=(8, d_image)) + 0.3 * rng.normal(size=(len(labels), d_image))
+    text = latent @ rng.normal(size=(8, d_text)) + 0.3 * rng.normal(size=(len(labels), d_text))
+    split = np.where(np.arange(len(labels)) % 4 == 3, "test", "train")
+    return PairedDataset(
+        name="synthetic",
+        image=image.astype(np.float32),
+        text=text.astype(np.float32),
+        labels=labels,
+        class_names=tuple(f"class{i}" for i in range(classes)),
+        class_embeddings=(means @ rng.normal(size=(8, 10))).astype(np.float32),
+        split=split,
+    )
+
+
+@pytest.fixture
+def pairs() -> PairedDataset:
+    return make_pairs()

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from masln.data import PairedDataset
+from masln.errors import DataError
+from tests.conftest import make_pairs
+
+
+def changed(pairs: PairedDataset, **values: object) -> PairedDataset:
+    return dataclasses.replace(pairs, **values)
+
+
+def test_rows_that_do_not_match_are_named(pairs):
+    with pytest.raises(DataError, match=r"text has 119 rows but labels has 120"):
+        changed(pairs, text=pairs.text[:-1])
+
+
+def test_bytes_are_refused_as_text(pairs):
+    texts = np.array([b"a cat"] * len(pairs))
+    with pytest.raises(DataError, match=r"texts row 0 is bytes; decode it first"):
+        changed(pairs, texts=texts)
+
+
+def test_integer_features_are_refused(pairs):
+    with pytest.raises(DataError, match="image must be a floating-point array, got int64"):
+        changed(pairs, image=np.zeros(pairs.image.shape, dtype=np.int64))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("field", ["image", "text", "class_embeddings"])
+def test_non_finite_values_are_found_and_named(pairs, field, value):
+    broken = getattr(pairs, field).copy()
+    broken[3, 1] = value
+    where = "class 'class3'" if field == "class_embeddings" else r"pair '3' \(row 3\)"
+    with pytest.raises(DataError, match=f"{field} of {where} is not finite"):
+        changed(pairs, **{field: broken}).require_finite()
+    pairs.require_finite()
+
+
+def test_labels_must_index_class_names(pairs):
+    with pytest.raises(DataError, match="labels run from 0 to 5 but there are 5 class names"):
+        changed(pairs, class_names=pairs.class_names[:5], class_embeddings=None)
+
+
+def test_repeated_class_names_and_odd_splits_are_refused(pairs):
+    with pytest.raises(DataError, match="class names repeat"):
+        changed(pairs, class_names=("a",) * 6)
+    with pytest.raises(DataError, match=r"split holds \['dev'\]"):
+        changed(pairs, split=np.array(["dev"] * len(pairs)))
+
+
+def test_of_classes_keeps_nothing_of_the_others(pairs):
+    kept = pairs.of_classes((4, 1))
+    assert kept.class_names == ("class4", "class1")
+    assert set(kept.labels.tolist()) == {0, 1}
+    rows = np.flatnonzero(np.isin(pairs.labels, (4, 1)))
+    np.testing.assert_array_equal(kept.image, pairs.image[rows])
+    np.testing.assert_array_equal(kept.labels == 0, pairs.labels[rows] == 4)
+    np.testing.assert_array_equal(kept.class_embeddings, pairs.class_embeddings[[4, 1]])
+
+
+def test_of_classes_names_a_class_without_pairs(pairs):
+    rows = np.flatnonzero(pairs.labels != 2)
+    with pytest.raises(DataError, match="no pair of class class2 among"):
+        pairs.of_classes((1, 2), rows)
+
+
+def test_official_parts_partition_the_rows(pairs):
+    train, test = pairs.rows("train"), pairs.rows("test")
+    assert sorted([*train, *test]) == list(range(len(pairs)))
+    assert set(pairs.split[test]) == {"test"}
+    with pytest.raises(DataError, match="no official split"):
+        changed(pairs, split=None).rows("train")
+
+
+def test_sequences_load_and_need_a_mask():
+    base = make_pairs(classes=2, per_class=3)
+    tokens = np.zeros((6, 5, 4), dtype=np.float32)
+    with pytest.raises(DataError, match="needs a text_mask"):
+        changed(base, text=tokens)
+    mask = np.ones((6, 5), dtype=bool)
+    both = changed(base, text=tokens, text_mask=mask, image=np.zeros((6, 49, 8), dtype=np.float16))
+    assert both.take(np.array([1, 2])).text_mask.shape == (2, 5)

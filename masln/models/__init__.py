@@ -1,0 +1,26 @@
+"""The methods, under one contract: register once, appear everywhere."""
+
+from __future__ import annotations
+
+from masln.models.base import Method, ValidationScore, load_method, make_method, method_resolver
+from masln.models.cca import CCA
+from masln.models.chance import Chance
+from masln.models.deep import DeepMethod, TwoTower
+from masln.models.masln import ADVERSARIES, MASLN
+
+for _method in (MASLN, CCA, Chance):
+    method_resolver.register(_method)
+
+__all__ = [
+    "ADVERSARIES",
+    "CCA",
+    "MASLN",
+    "Chance",
+    "DeepMethod",
+    "Method",
+    "TwoTower",
+    "ValidationScore",
+    "load_method",
+    "make_method",
+    "method_resolver",
+]

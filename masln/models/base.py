@@ -1,0 +1,237 @@
+"""The contract of a method: fit on pairs, encode either modality, save and load, scikit-learn parameters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from class_resolver import ClassResolver
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from masln._version import __version__
+from masln.data import PairedDataset
+from masln.errors import CheckpointError, ConfigError, DataError, unknown_name
+from masln.evaluation import retrieval_map
+from masln.training import Runtime, write_atomically
+
+__all__ = ["Method", "load_method", "make_method", "method_resolver"]
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+Arrays = dict[str, NDArray[Any]]
+ValidationScore = Callable[[NDArray[Any], NDArray[Any], NDArray[np.int64]], float]
+
+
+def mean_map(image_codes: NDArray[Any], text_codes: NDArray[Any], labels: NDArray[np.int64]) -> float:
+    """Mean of image-to-text and text-to-image mAP, all pairs being queries and gallery."""
+    return float(np.mean(retrieval_map(image_codes, text_codes, labels)))
+
+
+class Method(BaseEstimator, ABC):  # type: ignore[misc]
+    """Base of all methods.
+
+    A subclass takes keyword-only hyper-parameters and keeps them as given; what ``fit`` learns ends in ``_``.
+    It implements ``_fit``, ``_encode``, ``_state`` and ``_restore``; input checks are made here, once.
+    """
+
+    #: One line for ``masln methods``.
+    summary: ClassVar[str] = ""
+    #: Paper, venue and year.
+    reference: ClassVar[str] = ""
+    #: Whether the method learns step by step (epochs, checkpoints, precision).
+    iterative: ClassVar[bool] = False
+    #: Hyper-parameters tried on validation classes, by name; the first value of each is the default.
+    search_space: ClassVar[dict[str, tuple[Any, ...]]] = {}
+
+    d_image_: int
+    d_text_: int
+
+    def fit(
+        self,
+        train: PairedDataset,
+        validation: PairedDataset | None = None,
+        *,
+        runtime: Runtime | None = None,
+        score: ValidationScore | None = None,
+    ) -> Self:
+        """Learn from training pairs.
+
+        Args:
+            train: Pairs of training classes alone, labels numbered from 0.
+            validation: Pairs of validation classes, for early stopping where the method has it.
+            runtime: Device, precision, checkpoint, trackers; the defaults otherwise.
+            score: Of validation codes (image codes, text codes, labels), higher is better; by default the mAP of
+                both directions, averaged.
+
+        Returns:
+            The fitted method itself.
+
+        Raises:
+            DataError: sequence features, non-finite values, fewer than two pairs.
+            ConfigError: a hyper-parameter is out of range.
+        """
+        self.check(train)
+        for pairs in (train, validation):
+            if pairs is not None:
+                pairs.require_finite()
+        if len(train) < 2:
+            raise DataError(f"{train.name}: {len(train)} training pairs; at least two are needed")
+        self.d_image_, self.d_text_ = train.image.shape[-1], train.text.shape[-1]
+        self._fit(train, validation, runtime or Runtime(), score or mean_map)
+        return self
+
+    def encode_image(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Codes (n, d_code) of image features (n, d_image); DataError when they do not fit."""
+        return self._checked_encode(X, "image", getattr(self, "d_image_", None))
+
+    def encode_text(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Codes (n, d_code) of text features (n, d_text); DataError when they do not fit."""
+        return self._checked_encode(X, "text", getattr(self, "d_text_", None))
+
+    def save(self, directory: str | Path) -> None:
+        """Write ``config.json`` and ``model.safetensors``, each atomically; the folder is made when missing."""
+        folder = Path(directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays, facts = self._state()
+        config = {
+            "method": method_resolver.normalize_cls(type(self)),
+            "masln": __version__,
+            "hyperparameters": {key: _plain(value) for key, value in self.get_params().items()},
+            "d_image": self.d_image_,
+            "d_text": self.d_text_,
+            "facts": facts,
+        }
+        contiguous = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+        write_atomically(folder / WEIGHTS, save_tensors(contiguous))
+        write_atomically(folder / CONFIG, (json.dumps(config, indent=1) + "\n").encode())
+
+    @abstractmethod
+    def _fit(
+        self,
+        train: PairedDataset,
+        validation: PairedDataset | None,
+        runtime: Runtime,
+        score: ValidationScore,
+    ) -> None:
+        """Learn; inputs are checked."""
+
+    @abstractmethod
+    def _encode(self, X: NDArray[Any], modality: str) -> NDArray[Any]:
+        """Codes of checked features."""
+
+    @abstractmethod
+    def _state(self) -> tuple[Arrays, dict[str, Any]]:
+        """Arrays and JSON-able facts from which ``_restore`` makes the fitted method."""
+
+    @abstractmethod
+    def _restore(self, arrays: Arrays, facts: dict[str, Any]) -> None:
+        """Take the state back; hyper-parameters and widths are set."""
+
+    def check(self, pairs: PairedDataset) -> None:
+        """Find, before anything is written or learned, what ``fit`` would refuse in these pairs.
+
+        Raises:
+            DataError: sequence features.
+            ConfigError: a hyper-parameter has the wrong type or is out of range.
+        """
+        check_types(self)
+        if pairs.image.ndim != 2 or pairs.text.ndim != 2:
+            raise DataError(
+                f"{type(self).__name__} takes global features (n, d), but {pairs.name} has image "
+                f"{pairs.image.shape} and text {pairs.text.shape}; pool the sequences first"
+            )
+
+    def _checked_encode(self, X: NDArray[Any], modality: str, width: int | None) -> NDArray[np.float32]:
+        if width is None:
+            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit, or load a saved run")
+        if X.ndim != 2 or X.shape[1] != width:
+            raise DataError(f"{modality} features must be (n, {width}) as in training, got {X.shape}")
+        codes = np.ascontiguousarray(self._encode(X, modality), dtype=np.float32)
+        finite = np.isfinite(codes).all(axis=1) & np.isfinite(X).all(axis=1)
+        if not finite.all():
+            raise DataError(f"{modality} feature row {int(np.argmin(finite))} is not finite; repair or drop it")
+        return codes
+
+    def fingerprint(self, train: PairedDataset, validation: PairedDataset | None, runtime: Runtime) -> str:
+        """Names what a checkpoint belongs to: method, hyper-parameters, precision, version and the pairs."""
+        digest = hashlib.sha256()
+        facts = [type(self).__name__, self.get_params(), runtime.precision, __version__]
+        digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
+        for pairs in (train, validation):
+            if pairs is not None:
+                arrays: list[NDArray[Any] | None] = [pairs.image, pairs.text, pairs.labels, pairs.class_embeddings]
+                for values in arrays:
+                    if values is not None:
+                        for start in range(0, len(values), 4096):
+                            digest.update(np.ascontiguousarray(values[start : start + 4096]).tobytes())
+        return digest.hexdigest()[:12]
+
+
+method_resolver: ClassResolver[Method] = ClassResolver([], base=Method, default=None)  # type: ignore[type-abstract]
+
+
+def check_types(method: Method) -> None:
+    """Hold each hyper-parameter against the type of its default.
+
+    Raises:
+        ConfigError: naming the hyper-parameter, what it must be and what it is.
+    """
+    kinds = {bool: (bool, np.bool_), int: (Integral,), float: (Real,), str: (str,), tuple: (list, tuple)}
+    for name, default in type(method)().get_params().items():
+        value, kind = getattr(method, name), type(default)
+        good = isinstance(value, kinds[kind]) and (kind is bool or not isinstance(value, bool))
+        if kind is tuple:
+            good = good and all(isinstance(item, Integral) and not isinstance(item, bool) for item in value)
+        if not good:
+            what = "a list of whole numbers" if kind is tuple else kind.__name__
+            raise ConfigError(f"hyper-parameter {name} must be {what}, got {value!r}")
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def make_method(name: str, **hyperparameters: Any) -> Method:
+    """Make a method by its registered name.
+
+    Raises:
+        ConfigError: the method or a hyper-parameter is unknown; the nearest known name is given.
+    """
+    try:
+        cls = method_resolver.lookup(name)
+    except KeyError as error:
+        raise ConfigError(unknown_name("method", name, method_resolver.lookup_dict)) from error
+    known = cls._get_param_names()
+    for key in hyperparameters:
+        if key not in known:
+            raise ConfigError(unknown_name(f"hyper-parameter of {name}", key, known))
+    return cls(**hyperparameters)
+
+
+def load_method(directory: str | Path) -> Method:
+    """Load what ``Method.save`` wrote.
+
+    Raises:
+        CheckpointError: a file is missing, truncated, or does not fit the other.
+    """
+    folder = Path(directory)
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        arrays = load_tensors((folder / WEIGHTS).read_bytes())
+        method = make_method(config["method"], **config["hyperparameters"])
+        method.d_image_, method.d_text_ = config["d_image"], config["d_text"]
+        method._restore(arrays, config["facts"])
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"saved model {folder} cannot be loaded ({reason}); train it again") from error
+    return method

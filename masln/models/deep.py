@@ -1,0 +1,208 @@
+"""DeepMethod: what all network methods share, so that a method file says only what is its own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from masln.data import PairedDataset
+from masln.errors import DataError
+from masln.models.base import Arrays, Method, ValidationScore
+from masln.nn import InputScaling, scaling_of
+from masln.training import (
+    FeatureSource,
+    PairBatches,
+    Runtime,
+    TrainingPlan,
+    TrainingResult,
+    resolve_device,
+    train,
+)
+
+__all__ = ["DeepMethod", "TwoTower"]
+
+_CHUNK = 8192
+
+
+class TwoTower(nn.Module):
+    """A network with one encoder a modality, plus whatever its objectives need.
+
+    Attributes:
+        encoders: ``image`` and ``text``, each from scaled features to codes.
+    """
+
+    encoders: nn.ModuleDict
+
+
+class DeepMethod(Method):
+    """A method that trains a ``TwoTower`` by the common loop.
+
+    Subclasses have the hyper-parameters ``input_scaling``, ``seed`` and those of ``TrainingPlan``, and implement
+    ``_build``. After ``fit``: ``network_``, ``history_`` (one dictionary of losses an epoch), ``best_epoch_``.
+    """
+
+    iterative: ClassVar[bool] = True
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    beta1: float
+    schedule: str
+    warmup: float
+    clip_norm: float
+    patience: int
+    stop_epoch: int
+    seed: int
+    input_scaling: str
+
+    network_: TwoTower
+    scalings_: dict[str, InputScaling]
+    history_: list[dict[str, float]]
+    best_epoch_: int
+    best_score_: float | None
+
+    @abstractmethod
+    def _build(self, d_image: int, d_text: int, n_classes: int, d_class: int) -> TwoTower:
+        """Make the network for scaled features of these widths."""
+
+    def check(self, pairs: PairedDataset) -> None:
+        """See ``Method.check``; also builds the network once."""
+        super().check(pairs)
+        self.plan()
+        vectors = pairs.class_embeddings
+        d_class = 0 if vectors is None else vectors.shape[1]
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            features = {"image": pairs.image, "text": pairs.text}
+            d_image, d_text = (
+                InputScaling(scaling_of(self.input_scaling, name), X.shape[-1]).d_out for name, X in features.items()
+            )
+            self._build(d_image, d_text, len(pairs.class_names), d_class)
+
+    def plan(self) -> TrainingPlan:
+        """The optimisation settings among the hyper-parameters."""
+        return TrainingPlan(**{name: getattr(self, name) for name in TrainingPlan.__dataclass_fields__})
+
+    def _fit(
+        self,
+        train_pairs: PairedDataset,
+        validation: PairedDataset | None,
+        runtime: Runtime,
+        score: ValidationScore,
+    ) -> None:
+        plan = self.plan()
+        device = resolve_device(runtime.device)
+        devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(int(self.seed))
+            vectors = train_pairs.class_embeddings
+            self._facts = {
+                "n_classes": len(train_pairs.class_names),
+                "d_class": 0 if vectors is None else vectors.shape[1],
+            }
+            self.scalings_ = {
+                "image": self._scaling("image").fit(train_pairs.image),
+                "text": self._scaling("text").fit(train_pairs.text),
+            }
+            self._assemble(device)
+            data = PairBatches(
+                train_pairs,
+                self.scalings_["image"],
+                self.scalings_["text"],
+                device=device,
+                memory_bytes=runtime.memory_bytes,
+            )
+            result = self._train(data, plan, train_pairs, validation, runtime, score)
+        self.history_, self.best_epoch_, self.best_score_ = result.history, result.best_epoch, result.best_score
+
+    def _assemble(self, device: torch.device) -> None:
+        widths = (self.scalings_["image"].d_out, self.scalings_["text"].d_out)
+        for scaling in self.scalings_.values():
+            scaling.to(device, torch.float32 if device.type == "mps" else torch.float64)  # mps has no float64
+        self.network_ = self._build(*widths, **self._facts).to(device)
+
+    def _train(
+        self,
+        data: PairBatches,
+        plan: TrainingPlan,
+        train_pairs: PairedDataset,
+        validation: PairedDataset | None,
+        runtime: Runtime,
+        score: ValidationScore,
+    ) -> TrainingResult:
+        validate = None
+        if validation is not None:
+            held_out = self._held_out(validation, data.device)
+
+            def validate() -> float:
+                image, text = (self._codes(source, name) for name, source in held_out.items())
+                return score(image, text, validation.labels)
+
+        return train(
+            self.network_,
+            data,
+            plan,
+            runtime=runtime,
+            fingerprint=self.fingerprint(train_pairs, validation, runtime),
+            validate=validate,
+            title=type(self).__name__,
+        )
+
+    def _held_out(self, validation: PairedDataset, device: torch.device) -> dict[str, FeatureSource]:
+        features = {"image": validation.image, "text": validation.text}
+        return {
+            name: FeatureSource(values, self.scalings_[name], device, in_memory=True)
+            for name, values in features.items()
+        }
+
+    @torch.no_grad()
+    def _codes(self, source: FeatureSource, modality: str) -> NDArray[np.float32]:
+        self.network_.eval()
+        encoder = self.network_.encoders[modality]
+        blocks = [
+            encoder(source[torch.arange(start, min(start + _CHUNK, len(source.features)))]).float().cpu().numpy()
+            for start in range(0, len(source.features), _CHUNK)
+        ]
+        return np.concatenate(blocks) if blocks else np.empty((0, 0), dtype=np.float32)
+
+    def _encode(self, X: NDArray[Any], modality: str) -> NDArray[Any]:
+        device = next(self.network_.parameters()).device
+        if len(X) == 0:
+            raise DataError(f"no {modality} features to encode")
+        return self._codes(FeatureSource(X, self.scalings_[modality], device, in_memory=False), modality)
+
+    def _scaling(self, modality: str, d_out: int | None = None) -> InputScaling:
+        width = self.d_image_ if modality == "image" else self.d_text_
+        return InputScaling(scaling_of(self.input_scaling, modality), width, d_out)
+
+    def _parts(self) -> dict[str, nn.Module]:
+        return {"network": self.network_} | {f"scaling.{name}": s for name, s in self.scalings_.items()}
+
+    def _state(self) -> tuple[Arrays, dict[str, Any]]:
+        arrays = {
+            f"{part}.{name}": values.detach().cpu().numpy()
+            for part, module in self._parts().items()
+            for name, values in module.state_dict().items()
+        }
+        widths = {name: scaling.d_out for name, scaling in self.scalings_.items()}
+        return arrays, {**self._facts, "scaled_widths": widths, "best_epoch": self.best_epoch_}
+
+    def _restore(self, arrays: Arrays, facts: dict[str, Any]) -> None:
+        widths = facts["scaled_widths"]
+        self._facts = {"n_classes": facts["n_classes"], "d_class": facts["d_class"]}
+        self.best_epoch_, self.best_score_, self.history_ = facts["best_epoch"], None, []
+        self.scalings_ = {name: self._scaling(name, widths[name]) for name in ("image", "text")}
+        self._assemble(torch.device("cpu"))
+        for part, module in self._parts().items():
+            tensors = {
+                name.removeprefix(f"{part}."): torch.from_numpy(values)
+                for name, values in arrays.items()
+                if name.startswith(f"{part}.")
+            }
+            module.load_state_dict(tensors)
+        self.network_.eval()

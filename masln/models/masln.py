@@ -1,0 +1,238 @@
+"""MASLN: modal-adversarial semantic learning network (ICMR 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from masln.errors import ConfigError, DataError, unknown_name
+from masln.losses import (
+    adversarial_loss,
+    classification_loss,
+    correlation_loss,
+    discriminator_accuracy,
+    reconstruction_loss,
+)
+from masln.models.deep import DeepMethod, TwoTower
+from masln.nn import ModalityDiscriminator, TwinDecoders, build_encoder, reversal_schedule, reverse_gradient
+from masln.training import Batch, Objective
+
+__all__ = ["ADVERSARIES", "MASLN"]
+
+ADVERSARIES = ("alternating", "reversal")
+
+
+class MASLNNetwork(TwoTower):
+    """Two encoders, twin decoders, a modality discriminator and a shared classifier; a part with weight 0 is absent."""
+
+    def __init__(self, method: MASLN, d_image: int, d_text: int, n_classes: int, d_class: int) -> None:
+        super().__init__()
+        self.weights = {name: getattr(method, name) for name in MASLN.LOSSES}
+        self.adversary = method.adversary
+        code = method.code_width
+        self.encoders = nn.ModuleDict(
+            {
+                modality: build_encoder(
+                    method.encoder,
+                    width,
+                    code,
+                    hidden=method.hidden,
+                    dropout=method.dropout,
+                    input_dropout=method.input_dropout,
+                )
+                for modality, width in (("image", d_image), ("text", d_text))
+            }
+        )
+        self.decoders = self.classifier = self.discriminator = None
+        if method.reconstruction:
+            if method.class_embedding and not d_class:
+                raise DataError(
+                    "MASLN decodes with class embeddings and the dataset has none; set class_embedding=false"
+                )
+            d_class = d_class if method.class_embedding else 0
+            self.decoders = TwinDecoders(code, d_class, d_image, d_text, hidden=method.decoder_hidden)
+        if method.classification:
+            self.classifier = nn.Linear(code, n_classes)
+        if method.adversarial:
+            self.discriminator = ModalityDiscriminator(code, hidden=method.discriminator_hidden)
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """``generator``: encoders, decoders, classifier; ``discriminator`` apart when it alternates."""
+        opponent = list(self.discriminator.parameters()) if self.discriminator else []
+        others = [p for name, p in self.named_parameters() if not name.startswith("discriminator")]
+        if opponent and self.adversary == "alternating":
+            return {"generator": others, "discriminator": opponent}
+        return {"generator": others + opponent}
+
+    def objectives(self, batch: Batch, progress: float) -> Iterator[Objective]:
+        """L_rec + a L_corr + b L_dis - g L_adv for the generator, then L_adv for the discriminator.
+
+        Alternating updates reuse the codes of the generator's step, detached.
+        """
+        image, text = self.encoders["image"](batch.image), self.encoders["text"](batch.text)
+        weights, losses = self.weights, {}
+        if weights["correlation"]:
+            losses["correlation"] = correlation_loss(image, text)
+        if self.decoders is not None:
+            losses["reconstruction"] = self._reconstruction(batch, torch.stack([image, text]))
+        if self.classifier is not None:
+            losses["classification"] = classification_loss(self.classifier(image), self.classifier(text), batch.labels)
+        total = sum((weights[name] * loss for name, loss in losses.items()), image.new_zeros(()))
+        if self.discriminator is None:
+            yield Objective("generator", total, losses)
+            return
+        if self.adversary == "reversal":
+            # The discriminator descends at full weight; the encoders feel -g times the schedule.
+            strength = weights["adversarial"] * reversal_schedule(progress)
+            adversarial, accuracy = self._discriminate(*(reverse_gradient(c, strength) for c in (image, text)))
+            figures = losses | {"adversarial": adversarial, "discriminator_accuracy": accuracy}
+            yield Objective("generator", total + adversarial, figures)
+            return
+        fooled, _ = self._discriminate(image, text)
+        yield Objective("generator", total - weights["adversarial"] * fooled, losses)
+        adversarial, accuracy = self._discriminate(image.detach(), text.detach())
+        figures = {"adversarial": adversarial, "discriminator_accuracy": accuracy}
+        yield Objective("discriminator", adversarial, figures)
+
+    def _reconstruction(self, batch: Batch, codes: Tensor) -> Tensor:
+        assert self.decoders is not None
+        vectors = None
+        if self.decoders.d_class:
+            assert batch.class_embeddings is not None
+            vectors = batch.class_embeddings.expand(2, -1, -1)
+        image, text = self.decoders(codes, vectors)
+        return reconstruction_loss(image, batch.image) + reconstruction_loss(text, batch.text)
+
+    def _discriminate(self, image: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+        assert self.discriminator is not None
+        logits = self.discriminator(image), self.discriminator(text)
+        return adversarial_loss(*logits), discriminator_accuracy(*logits)
+
+
+class MASLN(DeepMethod):
+    """Modal-adversarial semantic learning network for extendable cross-modal retrieval.
+
+    For pairs (v, t) of a class with embedding c, encoders f_v, f_t map into one code layer. With
+    z^I = [f_v(v), c], z^T = [f_t(t), c] and decoders D_v, D_t shared by both codes,
+
+        L_rec  = ||v - D_v(z^I)||^2 + ||t - D_t(z^I)||^2 + ||v - D_v(z^T)||^2 + ||t - D_t(z^T)||^2
+        L_corr = ||f_v(v) - f_t(t)||^2
+        L_dis  = cross-entropy of a softmax classifier shared by both codes
+        L_adv  = binary cross-entropy of a modality discriminator
+
+    encoders, decoders and classifier minimise ``reconstruction`` L_rec + ``correlation`` L_corr +
+    ``classification`` L_dis - ``adversarial`` L_adv while the discriminator minimises L_adv. The encoders alone
+    are used for retrieval, so a class needs no embedding to be retrieved.
+
+    The paper gives no layer sizes, weights or schedule: every default here is ours, chosen on validation classes
+    of four datasets by ``benchmarks/masln_defaults.py``.
+
+    Args:
+        code_width: Width d_code of the code layer.
+        encoder: ``linear``, ``mlp`` or ``residual``.
+        hidden: Widths of the encoders' hidden layers.
+        decoder_hidden: Widths of the decoders' hidden layers.
+        discriminator_hidden: Widths of the discriminator's hidden layers.
+        input_scaling: ``none``, ``standardize``, ``l2``, ``center-l2``, ``pca:K``, ``whiten:K``; or ``IMAGE/TEXT``.
+        input_dropout: Dropout on the scaled features.
+        dropout: Dropout after hidden layers of the encoders.
+        class_embedding: Decode from [code, c]; False decodes from the code alone.
+        reconstruction: Weight of L_rec; 0 switches the loss off, and likewise below.
+        correlation: Weight a of L_corr.
+        classification: Weight b of L_dis.
+        adversarial: Weight g of L_adv.
+        adversary: ``alternating`` updates, or gradient ``reversal``.
+        epochs: See ``TrainingPlan``, as all that follow.
+        batch_size: Pairs a step.
+        learning_rate: Of AdamW.
+        weight_decay: Of AdamW.
+        beta1: Of AdamW.
+        schedule: ``constant``, ``cosine`` or ``linear``.
+        warmup: Share of the steps.
+        clip_norm: 0 does not clip.
+        patience: Of early stopping on the mAP of validation classes; 0 runs all epochs and keeps the last.
+        stop_epoch: End after this epoch of the schedule; 0 runs all epochs.
+        seed: Of everything random.
+
+    References:
+        Xu, X., Song, J., Lu, H., Yang, Y., Shen, F., Huang, Z.: Modal-adversarial semantic learning network for
+        extendable cross-modal retrieval. ICMR 2018, pages 46-54.
+    """
+
+    summary: ClassVar[str] = "modal-adversarial semantic learning network, class-embedding-guided decoders"
+    reference: ClassVar[str] = "Xu et al., ICMR 2018"
+    search_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "input_scaling": ("center-l2", "l2", "standardize", "center-l2/standardize")
+    }
+    LOSSES: ClassVar[tuple[str, ...]] = ("reconstruction", "correlation", "classification", "adversarial")
+
+    def __init__(
+        self,
+        *,
+        code_width: int = 128,
+        encoder: str = "residual",
+        hidden: Sequence[int] = (512,),
+        decoder_hidden: Sequence[int] = (512,),
+        discriminator_hidden: Sequence[int] = (64,),
+        input_scaling: str = "center-l2",
+        input_dropout: float = 0.3,
+        dropout: float = 0.0,
+        class_embedding: bool = True,
+        reconstruction: float = 1.0,
+        correlation: float = 0.3,
+        classification: float = 1.0,
+        adversarial: float = 1.0,
+        adversary: str = "alternating",
+        epochs: int = 40,
+        batch_size: int = 256,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-2,
+        beta1: float = 0.9,
+        schedule: str = "cosine",
+        warmup: float = 0.0,
+        clip_norm: float = 0.0,
+        patience: int = 0,
+        stop_epoch: int = 0,
+        seed: int = 0,
+    ) -> None:
+        self.code_width = code_width
+        self.encoder = encoder
+        self.hidden = hidden
+        self.decoder_hidden = decoder_hidden
+        self.discriminator_hidden = discriminator_hidden
+        self.input_scaling = input_scaling
+        self.input_dropout = input_dropout
+        self.dropout = dropout
+        self.class_embedding = class_embedding
+        self.reconstruction = reconstruction
+        self.correlation = correlation
+        self.classification = classification
+        self.adversarial = adversarial
+        self.adversary = adversary
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.beta1 = beta1
+        self.schedule = schedule
+        self.warmup = warmup
+        self.clip_norm = clip_norm
+        self.patience = patience
+        self.stop_epoch = stop_epoch
+        self.seed = seed
+
+    def _build(self, d_image: int, d_text: int, n_classes: int, d_class: int) -> TwoTower:
+        if self.adversary not in ADVERSARIES:
+            raise ConfigError(unknown_name("adversary", self.adversary, ADVERSARIES))
+        for name in self.LOSSES:
+            if getattr(self, name) < 0:
+                raise ConfigError(f"loss weight {name} must not be negative, got {getattr(self, name)}")
+        if not any(getattr(self, name) for name in ("reconstruction", "correlation", "classification")):
+            raise ConfigError("reconstruction, correlation and classification are all 0: nothing to learn from")
+        for name in ("decoder_hidden", "discriminator_hidden"):
+            if any(width < 1 for width in getattr(self, name)):
+                raise ConfigError(f"{name} widths must be positive, got {tuple(getattr(self, name))}")
+        return MASLNNetwork(self, d_image, d_text, n_classes, d_class)

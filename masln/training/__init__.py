@@ -1,0 +1,39 @@
+"""Training: one loop for every deep method, checkpoints, precision, trackers; knows no method by name."""
+
+from __future__ import annotations
+
+from masln.training.batches import Batch, FeatureSource, PairBatches
+from masln.training.checkpoint import write_atomically
+from masln.training.loop import (
+    Objective,
+    TrainableNetwork,
+    TrainingInterruptedError,
+    TrainingResult,
+    train,
+)
+from masln.training.plan import SCHEDULES, TrainingPlan
+from masln.training.progress import progress_bar
+from masln.training.runtime import DEVICES, PRECISIONS, Runtime, autocast, resolve_device
+from masln.training.trackers import JsonLines, TensorBoard
+
+__all__ = [
+    "DEVICES",
+    "PRECISIONS",
+    "SCHEDULES",
+    "Batch",
+    "FeatureSource",
+    "JsonLines",
+    "Objective",
+    "PairBatches",
+    "Runtime",
+    "TensorBoard",
+    "TrainableNetwork",
+    "TrainingInterruptedError",
+    "TrainingPlan",
+    "TrainingResult",
+    "autocast",
+    "progress_bar",
+    "resolve_device",
+    "train",
+    "write_atomically",
+]

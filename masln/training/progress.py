@@ -1,0 +1,32 @@
+"""One progress bar for everything that takes over two seconds; quiet where standard error is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+__all__ = ["Advance", "progress_bar"]
+
+
+class Advance(Protocol):
+    """Moves a bar by ``steps`` and may set the words after it."""
+
+    def __call__(self, steps: int = 1, note: str = "") -> None:
+        """Move the bar."""
+
+
+@contextmanager
+def progress_bar(title: str, total: int, *, show: bool) -> Iterator[Advance]:
+    """Show a bar of ``total`` steps on standard error while the block runs."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not (show and console.is_terminal):
+        yield lambda steps=1, note="": None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True) as bar:
+        task = bar.add_task(title, total=total, note="")
+        yield lambda steps=1, note="": bar.update(task, advance=steps, note=note)

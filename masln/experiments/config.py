@@ -1,0 +1,195 @@
+"""RunConfig: everything that makes a run what it is, strict to read, saved whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from masln.data import DEFAULT_DATASET, RULES, ClassSplit, make_class_split
+from masln.errors import ConfigError, SplitError, unknown_name
+from masln.evaluation import Protocol
+from masln.training import Runtime
+
+__all__ = ["RunConfig", "apply_settings", "read_config"]
+
+BASELINES = ("cca", "chance")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 reads 1e-3, as papers write a learning rate, as text; here it is a number, as in YAML 1.2."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+)
+
+
+def _load_yaml(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()  # type: ignore[no-untyped-call,unused-ignore]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One method on one dataset under one protocol, over ``splits`` class splits and ``seeds`` seeds.
+
+    Attributes:
+        method: Registered name of the method.
+        data: Bundled name, or path of a bundle.
+        hyperparameters: Of the method, where they differ from its defaults; these are not searched.
+        baselines: Methods whose rows stand beside it, each with its own search.
+        protocol: How codes are scored.
+        class_split: Rule: ``random``, ``parity``, ``parity-odd``, or ``listed``.
+        listed: Names of the unseen classes, for ``listed``.
+        unseen_share: Share of unseen classes, for ``random``.
+        validation_share: Share of the seen classes that validate.
+        select: Choose search-space values and the stopping epoch on validation classes, then fit on all seen ones.
+        seed: First seed of class splits and of methods.
+        splits: Class splits, with seeds ``seed``, ``seed + 1``, ...
+        seeds: Seeds of the method on each split.
+        device: See ``masln.training.Runtime``.
+        precision: See ``masln.training.Runtime``.
+    """
+
+    method: str = "masln"
+    data: str = DEFAULT_DATASET
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    baselines: tuple[str, ...] = BASELINES
+    protocol: Protocol = field(default_factory=Protocol)
+    class_split: str = "random"
+    listed: tuple[str, ...] = ()
+    unseen_share: float = 0.5
+    validation_share: float = 0.2
+    select: bool = True
+    seed: int = 0
+    splits: int = 1
+    seeds: int = 1
+    device: str = "auto"
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        if self.class_split not in RULES[:-1]:
+            raise SplitError(unknown_name("class split rule", self.class_split, RULES[:-1]))
+        for name in ("splits", "seeds"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.validation_share < 1:
+            raise ConfigError(f"validation_share must lie between 0 and 1, got {self.validation_share}")
+        Runtime(device=self.device, precision=self.precision)  # refuses unknown ones
+        if "seed" in self.hyperparameters and self.seeds > 1:
+            raise ConfigError("a fixed hyper-parameter seed makes several seeds equal; leave it out and set seed")
+        if self.seed < 0:
+            raise ConfigError(f"seed must not be negative, got {self.seed}")
+        if self.splits > 1 and (self.class_split != "random" or self.protocol.setting == "standard"):
+            raise ConfigError("several splits need the random class split of seen_unseen or generalized; use --seeds")
+
+    def make_split(self, class_names: Sequence[str], number: int) -> ClassSplit:
+        """The class split of this number, from 0."""
+        standard = self.protocol.setting == "standard"
+        return make_class_split(
+            class_names,
+            rule="all-seen" if standard else self.class_split,
+            unseen_share=self.unseen_share,
+            listed=self.listed,
+            validation_share=self.validation_share,
+            seed=self.seed + number,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able form that ``from_dict`` reads back."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+        return plain | {"protocol": self.protocol.to_dict(), "hyperparameters": dict(self.hyperparameters)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
+        """Read a configuration.
+
+        Raises:
+            ConfigError: a key is unknown (the nearest known one is named) or a value has the wrong type.
+        """
+        known = {f.name: f for f in dataclasses.fields(cls)}
+        kept: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in known:
+                raise ConfigError(unknown_name("configuration key", key, known))
+            kept[key] = _typed(key, value)
+        return cls(**kept)
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Read a YAML or JSON configuration file into plain values.
+
+    Raises:
+        ConfigError: the file cannot be read, is not a mapping, or has keys that are not text.
+    """
+    try:
+        values = _load_yaml(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).replace("\n", " ")
+        raise ConfigError(f"configuration {path} cannot be read ({reason})") from error
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ConfigError(f"configuration {path} must map keys to values, one 'key: value' a line")
+    return values
+
+
+def apply_settings(values: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """Apply ``key=value`` and ``part.key=value`` settings; values are read as YAML.
+
+    A key that is no key of the configuration is a hyper-parameter of the method.
+
+    Raises:
+        ConfigError: a setting has no ``=``, or names a part that is not there.
+    """
+    result = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+    known = {f.name for f in dataclasses.fields(RunConfig)}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not (equals and key):
+            raise ConfigError(f"--set {setting!r}: write key=value, such as --set code_width=64")
+        head, _, tail = key.partition(".")
+        if not tail and head not in known:
+            head, tail = "hyperparameters", head
+        try:
+            value = _load_yaml(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {setting!r}: the value cannot be read as YAML") from error
+        if not tail:
+            result[head] = value
+        elif head in ("hyperparameters", "protocol"):
+            result[head] = {**_mapping(head, result.get(head) or {}), tail: value}
+        else:
+            raise ConfigError(unknown_name("configuration part", head, ("hyperparameters", "protocol")))
+    return result
+
+
+def _typed(key: str, value: Any) -> Any:
+    if key == "protocol":
+        return value if isinstance(value, Protocol) else Protocol.from_dict(_mapping(key, value))
+    if key == "hyperparameters":
+        return _mapping(key, value)
+    if key in ("baselines", "listed"):
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            raise ConfigError(f"configuration key {key!r} must be a list of names, got {value!r}")
+        return tuple(value)
+    expected = type(RunConfig.__dataclass_fields__[key].default)
+    if expected is float and type(value) is int:
+        return float(value)
+    if type(value) is not expected:
+        raise ConfigError(f"configuration key {key!r} must be {expected.__name__}, got {value!r}")
+    return value
+
+
+def _mapping(key: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"configuration key {key!r} must be a mapping of names to values, got {value!r}")
+    return value

@@ -1,0 +1,163 @@
+"""RunDirectory: what a run leaves on disk, and how it is read back."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from masln._version import __version__
+from masln.data import ClassSplit
+from masln.errors import CheckpointError, ConfigError
+from masln.evaluation import Protocol
+from masln.experiments.config import RunConfig, read_config
+from masln.experiments.record import RunRecord
+from masln.models import Method
+from masln.training import write_atomically
+
+__all__ = ["RunDirectory", "open_experiment", "start_experiment"]
+
+CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
+_RECORDED = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "gensim")
+
+
+class RunDirectory:
+    """One run: ``metrics.json``, ``per_query.csv``, ``class_split.json``, ``model/``, ``events.jsonl``.
+
+    Args:
+        path: The folder; made when missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run's figures are there; they are written last."""
+        return (self.path / "metrics.json").is_file()
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the checkpoint of the final fit stands while it runs."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def events(self) -> Path:
+        """One JSON object an epoch."""
+        return self.path / "events.jsonl"
+
+    @property
+    def model(self) -> Path:
+        """Folder of the saved method."""
+        return self.path / "model"
+
+    def write(self, method: Method, class_split: ClassSplit, protocol: Protocol, record: RunRecord) -> None:
+        """Write all that a finished run leaves; ``metrics.json`` comes last and marks it finished."""
+        method.save(self.model)
+        write_json(self.path / "class_split.json", class_split.to_dict())
+        write_json(self.path / "protocol.json", {**protocol.to_dict(), "hash": protocol.hash})
+        table = record.per_query.to_csv(index=False, lineterminator="\n")
+        write_atomically(self.path / "per_query.csv", table.encode())
+        write_json(self.path / "metrics.json", {**record.facts, "parts": record.parts})
+        for leftover in self.path.glob("checkpoint*.pt"):
+            leftover.unlink()
+
+    def read(self) -> RunRecord:
+        """The record of a finished run.
+
+        Raises:
+            CheckpointError: a file is missing or truncated.
+        """
+        facts = read_json(self.path / "metrics.json")
+        if not isinstance(facts, dict) or "parts" not in facts:
+            raise CheckpointError(f"{self.path / 'metrics.json'} holds no figures of a run; run it again")
+        try:
+            # converted by float(), so that the figures come back bit for bit
+            converters: dict[str, Callable[[str], Any]] = {"id": str, "average_precision": _figure}
+            per_query = pd.read_csv(self.path / "per_query.csv", converters=converters)
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{self.path / 'per_query.csv'} cannot be read ({error}); run it again") from error
+        return RunRecord(facts, facts.pop("parts"), per_query)
+
+    def read_split(self) -> ClassSplit:
+        """The class split of the run."""
+        return ClassSplit.from_dict(read_json(self.path / "class_split.json"))
+
+
+def start_experiment(directory: Path, config: RunConfig, *, resume: bool) -> RunConfig:
+    """Make the experiment's folder and save its configuration, or take up one that is there.
+
+    Returns:
+        The configuration to run: on resume, the saved one.
+
+    Raises:
+        ConfigError: the folder holds something already and ``resume`` was not asked, or nothing can be resumed.
+    """
+    saved = directory / CONFIG
+    if resume:
+        return open_saved(directory)
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ConfigError(f"{directory} exists; choose another --out, or add --resume to go on with it")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make {directory} ({error.strerror or error}); choose another --out") from error
+    write_atomically(saved, yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True).encode())
+    write_json(directory / ENVIRONMENT, _environment())
+    return config
+
+
+def open_saved(directory: Path) -> RunConfig:
+    """Read the configuration of a run that is to be resumed.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not (directory / CONFIG).is_file():
+        raise ConfigError(f"nothing to resume: {directory} has no {CONFIG}; leave out --resume to start it")
+    return RunConfig.from_dict(read_config(directory / CONFIG))
+
+
+def open_experiment(directory: Path) -> RunConfig:
+    """Read the configuration of an experiment's folder.
+
+    Raises:
+        ConfigError: it is no such folder.
+    """
+    if not (directory / CONFIG).is_file():
+        raise ConfigError(f"{directory} is no run directory: it has no {CONFIG}; give one that masln train wrote")
+    return RunConfig.from_dict(read_config(directory / CONFIG))
+
+
+def _figure(text: str) -> float:
+    return float(text or "nan")
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file atomically."""
+    write_atomically(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file.
+
+    Raises:
+        CheckpointError: it is missing or truncated.
+    """
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); run it again") from error
+    return value
+
+
+def _environment() -> dict[str, str]:
+    versions = {name: version(name) for name in _RECORDED}
+    return {"masln": __version__, "python": platform.python_version(), "machine": platform.machine(), **versions}

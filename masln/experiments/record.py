@@ -1,0 +1,77 @@
+"""RunRecord: the figures of one run, as values that go to disk and come back unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from masln.evaluation import DIRECTIONS, Evaluation
+
+__all__ = ["RunRecord", "record_of"]
+
+GENERALIZED = "generalized "
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """One method on one class split with one seed.
+
+    Attributes:
+        facts: ``method``, ``split``, ``seed``, hashes, chosen hyper-parameters, seconds.
+        parts: Part name to direction (``i2t``, ``t2i``, ``average``) to its figures, as in ``metrics.json``.
+        per_query: Columns ``part``, ``direction``, ``row``, ``id``, ``label``, ``average_precision``.
+    """
+
+    facts: Mapping[str, Any]
+    parts: Mapping[str, Any]
+    per_query: pd.DataFrame
+
+    @property
+    def method(self) -> str:
+        """Registered name of the method."""
+        return str(self.facts["method"])
+
+    def map(self, part: str, direction: str = "average") -> float:
+        """mAP@all of a part and direction."""
+        figures = self.parts[part][direction]
+        return float(figures.get("metrics", figures)["mAP"])
+
+    def average_precision(self, part: str) -> pd.Series:
+        """Average precision of each query of a part, mean of both directions, by dataset row."""
+        chosen = self.per_query[self.per_query["part"] == part]
+        return chosen.groupby("row", sort=True)["average_precision"].mean()
+
+
+def record_of(
+    facts: Mapping[str, Any], evaluations: Mapping[str, Evaluation], ids: NDArray[np.str_] | None
+) -> RunRecord:
+    """Gather the evaluations of a run.
+
+    Args:
+        facts: What the run was.
+        evaluations: Prefix of the part names to evaluation: ``""`` and, for the joint gallery, ``"generalized "``.
+        ids: Name of each dataset row.
+    """
+    parts: dict[str, Any] = {}
+    tables = []
+    for prefix, evaluation in evaluations.items():
+        for part, figures in evaluation.to_dict()["parts"].items():
+            parts[part if part == "harmonic" else prefix + part] = figures
+        for part, results in evaluation.parts.items():
+            for direction in DIRECTIONS:
+                scores = results[direction]
+                columns = {
+                    "part": prefix + part,
+                    "direction": direction,
+                    "row": scores.rows,
+                    "id": scores.rows.astype(str) if ids is None else ids[scores.rows],
+                    "label": scores.labels,
+                    "average_precision": scores.average_precision,
+                }
+                tables.append(pd.DataFrame(columns))
+    return RunRecord(dict(facts), parts, pd.concat(tables, ignore_index=True))

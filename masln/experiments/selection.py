@@ -1,0 +1,113 @@
+"""Model selection on validation classes, the same way for every method; unseen classes are never touched."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from masln.data import ClassSplit, PairedDataset
+from masln.evaluation import Protocol, retrieval_map
+from masln.models import DeepMethod, Method, ValidationScore, make_method
+from masln.training import Runtime, progress_bar
+
+__all__ = ["Selection", "fit_selected", "validation_score"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the validation classes chose.
+
+    Attributes:
+        hyperparameters: All that the final fit uses beyond the method's defaults.
+        candidates: Each candidate's searched values, validation mAP and, with early stopping, best epoch.
+    """
+
+    hyperparameters: dict[str, Any]
+    candidates: list[dict[str, Any]] = field(default_factory=list)
+
+
+def validation_score(protocol: Protocol) -> ValidationScore:
+    """How validation codes are scored: mAP of both directions, averaged, normalised as the protocol says."""
+
+    def score(image: NDArray[Any], text: NDArray[Any], labels: NDArray[np.int64]) -> float:
+        both = retrieval_map(image, text, labels, normalize=protocol.normalize, similarity=protocol.similarity)
+        return float(np.mean(both))
+
+    return score
+
+
+def fit_selected(
+    name: str,
+    hyperparameters: Mapping[str, Any],
+    dataset: PairedDataset,
+    class_split: ClassSplit,
+    *,
+    protocol: Protocol,
+    runtime: Runtime,
+    seed: int,
+    select: bool = True,
+) -> tuple[Method, Selection]:
+    """Choose by validation classes, then fit on the training pairs of all seen classes.
+
+    Every combination of the method's search space, less what ``hyperparameters`` fixes, is fitted on the seen
+    classes that do not validate and scored on those that do. With early stopping (patience above 0) the epoch is
+    taken from there too.
+
+    Args:
+        name: Registered name of the method.
+        hyperparameters: Fixed values.
+        dataset: All pairs; only training pairs of seen classes are read.
+        class_split: Seen, validation and unseen classes.
+        protocol: Normalisation and similarity of the validation score.
+        runtime: Device, precision, files; checkpoints of candidates stand beside that of the final fit.
+        seed: Of the method, unless ``hyperparameters`` sets one.
+        select: False fits at once with the defaults and ``hyperparameters``.
+
+    Returns:
+        The fitted method and what was chosen.
+    """
+    base = dict(hyperparameters)
+    probe = make_method(name, **base)
+    if "seed" in probe.get_params():
+        base.setdefault("seed", seed)
+    rows = dataset.rows("train")
+    seen = dataset.of_classes(class_split.seen, rows)
+    if not select or not (probe.search_space or probe.iterative):
+        return make_method(name, **base).fit(seen, runtime=runtime), Selection(base)
+    fitting = dataset.of_classes(class_split.fitting, rows)
+    validation = dataset.of_classes(class_split.validation, rows)
+    score = validation_score(protocol)
+    space = {key: values for key, values in probe.search_space.items() if key not in hyperparameters}
+    combinations = list(itertools.product(*space.values()))
+    candidates = []
+    with progress_bar(f"{name}: selecting", len(combinations), show=runtime.progress) as advance:
+        for number, values in enumerate(combinations):
+            searched = dict(zip(space, values, strict=True))
+            own = dataclasses.replace(
+                runtime, checkpoint=_beside(runtime.checkpoint, f"candidate{number}"), trackers=(), progress=False
+            )
+            method = make_method(name, **base | searched).fit(fitting, validation, runtime=own, score=score)
+            candidates.append(searched | _found(method, validation, score))
+            advance()
+    best = max(candidates, key=lambda candidate: candidate["validation_map"])
+    chosen = {key: value for key, value in best.items() if key != "validation_map"} | base
+    return make_method(name, **chosen).fit(seen, runtime=runtime), Selection(chosen, candidates)
+
+
+def _found(method: Method, validation: PairedDataset, score: ValidationScore) -> dict[str, Any]:
+    if isinstance(method, DeepMethod):
+        found: dict[str, Any] = {"validation_map": method.best_score_}
+        return found | ({"stop_epoch": method.best_epoch_} if method.patience else {})
+    codes = method.encode_image(validation.image), method.encode_text(validation.text)
+    return {"validation_map": score(*codes, validation.labels)}
+
+
+def _beside(path: Path | None, suffix: str) -> Path | None:
+    return path and path.with_name(f"{path.stem}-{suffix}{path.suffix}")

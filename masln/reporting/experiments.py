@@ -1,0 +1,66 @@
+"""The table that ``masln train`` and ``masln evaluate`` print."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from masln.experiments import Experiment, baseline_of, summary_rows
+from masln.reporting.tables import print_table
+
+__all__ = ["print_experiment"]
+
+
+def print_experiment(experiment: Experiment, *, as_json: bool = False, quiet: bool = False) -> None:
+    """Print the rows of an experiment under its protocol line, or everything as JSON."""
+    config = experiment.config
+    baseline = baseline_of(config)
+    rows = summary_rows(experiment.records, baseline=baseline)
+    if as_json:
+        hashes = sorted({record.facts["class_split_hash"] for record in experiment.records})
+        value = {"protocol": config.protocol.to_dict() | {"hash": config.protocol.hash}, "class_splits": hashes}
+        print(json.dumps(value | {"data": config.data, "rows": rows}, indent=1))
+        return
+    print_table([_shown(row) for row in rows], title=_title(experiment), notes=() if quiet else _notes(experiment))
+
+
+def _title(experiment: Experiment) -> str:
+    config = experiment.config
+    first = experiment.records[0].facts
+    splits = sorted({record.facts["class_split_hash"] for record in experiment.records})
+    shown = ", ".join(splits[:3]) + (", ..." if len(splits) > 3 else "")
+    runs = f"{config.splits} class split{'s' * (config.splits > 1)}, {config.seeds} seed{'s' * (config.seeds > 1)}"
+    return (
+        f"{first['data']} ({first['data_hash']}), mAP@all; class split {config.class_split} [{shown}], {runs}\n"
+        f"{config.protocol.describe()}"
+    )
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    low, high = row["low"], row["high"]
+    return {
+        "part": row["part"],
+        "method": row["method"],
+        "image→text": row["i2t"],
+        "text→image": row["t2i"],
+        "average": row["average"],
+        "95% interval": "–" if low is None else f"[{low:.3f}, {high:.3f}] {row['interval']}",
+        "p": "–" if row["p"] is None else f"{row['p']:.4f}",
+        "wins": row["wins"],
+    }
+
+
+def _notes(experiment: Experiment) -> list[str]:
+    notes = []
+    if baseline_of(experiment.config):
+        notes.append("p and wins against cca: paired permutation test over queries, Holm-corrected; class splits won.")
+    for record in experiment.records:
+        if record.facts["split"] == 0 and record.facts["candidates"]:
+            chosen = {
+                key: record.facts["hyperparameters"][key]
+                for key in record.facts["candidates"][0]
+                if key in record.facts["hyperparameters"]
+            }
+            words = ", ".join(f"{key}={value}" for key, value in chosen.items())
+            notes.append(f"{record.method} (split 0): {words}, chosen on validation classes.")
+    return list(dict.fromkeys(notes))

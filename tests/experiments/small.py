@@ -1,0 +1,29 @@
+"""A bundle and a configuration that run in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from masln.data import write_bundle
+from masln.experiments import RunConfig
+from tests.conftest import make_pairs
+
+TINY: dict[str, Any] = {
+    "epochs": 3,
+    "batch_size": 16,
+    "code_width": 6,
+    "hidden": [8],
+    "decoder_hidden": [8],
+    "discriminator_hidden": [4],
+}
+
+
+def write_small_bundle(folder: Path, **values: Any) -> Path:
+    pairs = make_pairs(**{"classes": 8, "per_class": 8} | values)
+    return write_bundle(folder, pairs, licence="CC0", source="drawn at random", recipe={"seed": 0})
+
+
+def small_config(bundle: Path, **values: Any) -> RunConfig:
+    plain: dict[str, Any] = {"data": str(bundle), "hyperparameters": TINY, "device": "cpu", "splits": 2}
+    return RunConfig.from_dict(plain | values)

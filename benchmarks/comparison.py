@@ -1,0 +1,164 @@
+"""MASLN against validation-selected ridge CCA on unseen and seen classes, and the ablation of every loss.
+
+    python -m benchmarks.comparison --data-root DIR --study comparison|ablation [--splits 10] [--jobs 2]
+
+Every run selects on validation classes alone: CCA its ridge and input scaling, MASLN its input scaling (of the same
+four); then both are fitted on all seen classes. Unseen classes are scored with the train gallery,
+seen ones with the test gallery, codes block-normalised. The ablation fits MASLN's defaults without selection, one loss
+or part switched off at a time. Rows: mean over class splits with Student's t interval, paired permutation test over
+queries (Holm-corrected within a dataset), wins over splits, and the exact sign-flip test over splits.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import json
+import multiprocessing
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import torch
+
+from benchmarks.datasets import research_bundles
+from masln.data import load_dataset, make_class_split
+from masln.evaluation import Protocol, evaluate, paired_permutation_test
+from masln.experiments import RunRecord, fit_selected, summary_rows
+from masln.experiments.record import record_of
+from masln.training import Runtime, write_atomically
+
+UNSEEN = Protocol(setting="seen_unseen", gallery="train", normalize="block")
+SEEN = Protocol(setting="seen_unseen", gallery="test", normalize="block")
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "without reconstruction": {"reconstruction": 0.0},
+    "without correlation": {"correlation": 0.0},
+    "without classification": {"classification": 0.0},
+    "without adversary": {"adversarial": 0.0},
+    "without class embedding": {"class_embedding": False},
+    "gradient reversal": {"adversary": "reversal"},
+}
+
+
+class Job(NamedTuple):
+    """One fit and its evaluation, in a process of its own."""
+
+    bundle: str
+    dataset: str
+    label: str
+    method: str
+    hyperparameters: dict[str, Any]
+    split: int
+    select: bool
+
+
+def run_job(job: Job) -> RunRecord:
+    """Select, fit and score one method on one class split."""
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    dataset = load_dataset(job.bundle, mmap=False)
+    class_split = make_class_split(dataset.class_names, seed=job.split)
+    method, selection = fit_selected(
+        job.method,
+        job.hyperparameters,
+        dataset,
+        class_split,
+        protocol=UNSEEN,
+        runtime=Runtime(device="cpu"),
+        seed=job.split,
+        select=job.select,
+    )
+    codes = method.encode_image(dataset.image), method.encode_text(dataset.text)
+    evaluations = {
+        part: evaluate(
+            *codes,
+            dataset.labels,
+            dataset.split,
+            class_split=class_split,
+            protocol=protocol,
+            parts=(part,),
+            class_names=dataset.class_names,
+            threads=1,
+        )
+        for part, protocol in (("unseen", UNSEEN), ("seen", SEEN))
+    }
+    facts = {
+        "method": job.label,
+        "dataset": job.dataset,
+        "split": job.split,
+        "class_split": class_split.hash,
+        "hyperparameters": selection.hyperparameters,
+        "candidates": selection.candidates,
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    unseen, seen = (record_of(facts, {"": evaluation}, dataset.ids) for evaluation in evaluations.values())
+    per_query = unseen.per_query.__class__(
+        {name: [*unseen.per_query[name], *seen.per_query[name]] for name in unseen.per_query}
+    )
+    return RunRecord(facts, {**unseen.parts, **seen.parts}, per_query)
+
+
+def make_jobs(study: str, bundles: dict[str, Path], splits: int) -> list[Job]:
+    """All runs of a study, the longest first so that two processes end together."""
+    jobs = []
+    for name, path in bundles.items():
+        for split in range(splits):
+            if study == "ablation":
+                jobs += [Job(str(path), name, label, "masln", kw, split, False) for label, kw in ABLATIONS.items()]
+            else:
+                jobs += [Job(str(path), name, m, m, {}, split, True) for m in ("masln", "cca", "chance")]
+    return jobs
+
+
+def summarise(records: list[RunRecord], baseline: str) -> list[dict[str, Any]]:
+    """Rows of one dataset, with the ratio to the baseline and the test over splits."""
+    rows = summary_rows(records, baseline=baseline)
+    means = {(row["part"], row["method"]): row["average"] for row in rows}
+    for row in rows:
+        part, method = row["part"], row["method"]
+        row["ratio"] = row["average"] / means[part, baseline]
+        row["p_over_splits"] = None
+        if method != baseline:
+            ours, theirs = (
+                [r.map(part) for r in sorted(records, key=lambda r: r.facts["split"]) if r.method == name]
+                for name in (method, baseline)
+            )
+            row["p_over_splits"] = paired_permutation_test(ours, theirs)
+    return rows
+
+
+@click.command()
+@click.option("--data-root", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--study", type=click.Choice(["comparison", "ablation"]), default="comparison", show_default=True)
+@click.option("--splits", default=10, show_default=True)
+@click.option("--jobs", default=2, show_default=True, help="Processes, one thread each.")
+@click.option("--datasets", default="wikipedia,fashion,emoji,rsicd", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="[default: benchmarks/results/STUDY.json]")
+def main(data_root: Path, study: str, splits: int, jobs: int, datasets: str, out: Path | None) -> None:
+    """Run the study and write its JSON; the file is written anew after every dataset."""
+    out = out or Path("benchmarks/results") / f"{study}.json"
+    result: dict[str, Any] = {"study": study, "splits": splits, "unseen": UNSEEN.describe(), "seen": SEEN.describe()}
+    result["datasets"] = {}
+    with tempfile.TemporaryDirectory() as folder, multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        bundles = research_bundles(data_root, Path(folder))
+        for name in datasets.split(","):
+            records = pool.map(run_job, make_jobs(study, {name: bundles[name]}, splits), chunksize=1)
+            runs = [{**r.facts, "unseen": r.map("unseen"), "seen": r.map("seen")} for r in records]
+            rows = summarise(records, "full" if study == "ablation" else "cca")
+            result["datasets"][name] = {"rows": rows, "runs": runs}
+            out.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(out, (json.dumps(result, indent=1) + "\n").encode())
+            for row in rows:
+                click.echo(
+                    f"{name:10} {row['part']:7} {row['method']:24} {row['average']:.3f} [{row['low']:.3f}, "
+                    f"{row['high']:.3f}] x{row['ratio']:.2f} wins {row['wins']} p {row['p']} / {row['p_over_splits']}"
+                )
+
+
+if __name__ == "__main__":
+    main()

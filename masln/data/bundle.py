@@ -160,7 +160,8 @@ def bundle_hash(dataset: PairedDataset) -> str:
     else:
         for name in (*_ARRAYS, "split"):
             if (values := getattr(dataset, name)) is not None:
-                digest.update(np.ascontiguousarray(values).tobytes())
+                for start in range(0, len(values), 4096):  # in blocks: features may be memory-mapped
+                    digest.update(np.ascontiguousarray(values[start : start + 4096]).tobytes())
     return digest.hexdigest()[:12]
 
 

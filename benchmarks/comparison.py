@@ -2,7 +2,7 @@
 
     python -m benchmarks.comparison --data-root DIR --study comparison|ablation [--splits 10] [--jobs 2]
 
-Every run selects on validation classes alone: CCA its ridge and input scaling (of four), MASLN its input scaling (of two
+Every run selects on validation classes alone: CCA its ridge and input scaling (of four), MASLN its input scaling (two
 of these); then both are fitted on all seen classes. Unseen classes are scored with the train gallery,
 seen ones with the test gallery, codes block-normalised. The ablation fits MASLN's defaults without selection, one loss
 or part switched off at a time. Rows: mean over class splits with Student's t interval, paired permutation test over

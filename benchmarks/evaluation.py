@@ -69,7 +69,7 @@ def measure_speed(rounds: int) -> list[dict[str, Any]]:
 
             def torchmetrics() -> float:
                 metric = RetrievalMAP()
-                metric.update(*flat, indexes=index)  # noqa: B023
+                metric.update(flat[0], flat[1], indexes=index)  # noqa: B023
                 return float(metric.compute())
 
             def ours(count: int = m) -> float:

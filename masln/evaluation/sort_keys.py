@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _EXCLUDED: Final = 1.5  # ours: comes last, since costs are at most 1; keys can hold what is below 2
-_MANY_TIES: Final = 24  # ours: from here on one stable argsort of the row beats a scan for each tied cost
+_FEW: Final = 16  # ours: up to here a scan for each value beats one lookup in a table for all
 
 
 class RelevanceSorter:
@@ -72,8 +72,7 @@ class RelevanceSorter:
         np.copyto(flags, keys, casting="unsafe")
         np.bitwise_and(flags, 1, out=flags)
         for row, tied in self._mixed_ties(keys, spare):
-            excluding = exclude is not None and bool(exclude[row] >= 0)
-            self._order_ties(flags[row], keys[row], bits[row], tied, int(query_labels[row]), excluding)
+            self._order_ties(flags[row], keys[row], bits[row], tied, int(query_labels[row]))
         found = flags.reshape(-1).view(bool)
         count = np.count_nonzero(found)
         if size // 50 < count <= size // 10:
@@ -95,28 +94,30 @@ class RelevanceSorter:
         return list(zip(rows[starts].tolist(), np.split(keys[rows, columns], starts[1:]), strict=False))
 
     def _order_ties(
-        self,
-        flags: NDArray[np.uint8],
-        keys: NDArray[Any],
-        bits: NDArray[Any],
-        tied: NDArray[Any],
-        label: int,
-        excluding: bool,
+        self, flags: NDArray[np.uint8], keys: NDArray[Any], bits: NDArray[Any], tied: NDArray[Any], label: int
     ) -> None:
         """Put the flags of one row's items of equal cost in the order of the gallery index."""
-        if len(tied) > _MANY_TIES:
-            order = np.argsort((bits << 1) ^ (bits >> (self._width - 2)), kind="stable")
-            flags[...] = self._labels[order] == label
-            flags[-1] &= not excluding
-            return
         negative = tied >> (self._width - 1)
         shared = ((tied ^ (negative & ~1)) >> 1) | (negative << (self._width - 1))
-        among = bits == shared[0]
-        for value in shared[1:]:
-            among |= bits == value
-        items = np.flatnonzero(among)
+        items = _find(bits, shared)
         relevant = self._labels[items] == label
         order = np.argsort((bits[items] << 1) ^ (bits[items] >> (self._width - 2)), kind="stable")
         begins, stops = np.searchsorted(keys, tied), np.searchsorted(keys, tied | 1, "right")
-        places = np.concatenate([np.arange(begin, stop) for begin, stop in zip(begins, stops, strict=True)])
+        counts = stops - begins
+        places = np.arange(len(items)) + np.repeat(begins - (np.cumsum(counts) - counts), counts)
         flags[places] = relevant[order]
+
+
+def _find(values: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.int64]:
+    """Indices of the values that are among the wanted ones, ascending."""
+    if len(wanted) <= _FEW:
+        among = values == wanted[0]
+        for value in wanted[1:]:
+            among |= values == value
+        return np.flatnonzero(among)
+    # a table of the low bits leaves few candidates, one lookup each; np.isin would sort all values
+    size = 1 << max(12, (16 * len(wanted)).bit_length())
+    table = np.zeros(size, bool)
+    table[wanted & (size - 1)] = True
+    candidates = np.flatnonzero(table[values & (size - 1)])
+    return candidates[np.isin(values[candidates], wanted)]

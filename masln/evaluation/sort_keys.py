@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _EXCLUDED: Final = 1.5  # ours: comes last, since costs are at most 1; keys can hold what is below 2
-_FEW: Final = 16  # ours: up to here a scan for each value beats one lookup in a table for all
+_FEW: Final = 24  # ours: up to here a scan for each value beats one lookup in a table for all
 
 
 class RelevanceSorter:

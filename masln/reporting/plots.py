@@ -85,7 +85,7 @@ def _losses(history: list[dict[str, float]]) -> Figure:
     for name, colour in zip(names, COLOURS, strict=False):
         axis.plot(epochs, [event[name] for event in history], color=colour, label=name)
     axis.set(xlabel="epoch", ylabel="mean loss over the epoch (log scale)", yscale="log", title="Losses while training")
-    axis.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside right center")
     return figure
 
 
@@ -96,8 +96,8 @@ def _discriminator(history: list[dict[str, float]]) -> Figure:
     for axis, (name, goal, word) in zip(axes, goals, strict=True):
         axis.plot(epochs, [event[name] for event in history], color=COLOURS[0])
         axis.axhline(goal, color="0.4", linestyle="--", linewidth=1)
-        axis.annotate(word, (epochs[0], goal), xytext=(0, 4), textcoords="offset points", color="0.3")
-        axis.set(xlabel="epoch", title=name.replace("_", " "))
+        axis.annotate(word, (epochs[-1], goal), xytext=(4, 0), textcoords="offset points", color="0.3", va="center")
+        axis.set(xlabel="epoch", title=("loss" if name == "adversarial" else "accuracy") + " of the discriminator")
     axes[1].set_ylim(0, 1)
     return figure
 
@@ -150,6 +150,7 @@ def _code_map(experiment: Experiment, run: Path) -> Figure:
     ):
         _scatter(axis, points, labels, modality, classes, dataset.class_names)
         axis.set(title=f"{title} (test pairs)", xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
     figure.suptitle(f"{experiment.records[0].method}: codes of images (●) and texts (×), t-SNE; other classes in grey")
     return figure
 

@@ -8,23 +8,25 @@ from typing import Any
 from masln.experiments import Experiment, baseline_of, summary_rows
 from masln.reporting.tables import print_table
 
-__all__ = ["print_experiment"]
+__all__ = ["experiment_rows", "experiment_title", "print_experiment"]
 
 
 def print_experiment(experiment: Experiment, *, as_json: bool = False, quiet: bool = False) -> None:
     """Print the rows of an experiment under its protocol line, or everything as JSON."""
-    config = experiment.config
-    baseline = baseline_of(config)
-    rows = summary_rows(experiment.records, baseline=baseline)
     if as_json:
+        config = experiment.config
+        rows = summary_rows(experiment.records, baseline=baseline_of(config))
         hashes = sorted({record.facts["class_split_hash"] for record in experiment.records})
         value = {"protocol": config.protocol.to_dict() | {"hash": config.protocol.hash}, "class_splits": hashes}
         print(json.dumps(value | {"data": config.data, "rows": rows}, indent=1))
         return
-    print_table([_shown(row) for row in rows], title=_title(experiment), notes=() if quiet else _notes(experiment))
+    print_table(
+        experiment_rows(experiment), title=experiment_title(experiment), notes=() if quiet else _notes(experiment)
+    )
 
 
-def _title(experiment: Experiment) -> str:
+def experiment_title(experiment: Experiment) -> str:
+    """Dataset, class splits and protocol, with their hashes."""
     config = experiment.config
     first = experiment.records[0].facts
     splits = sorted({record.facts["class_split_hash"] for record in experiment.records})
@@ -34,6 +36,12 @@ def _title(experiment: Experiment) -> str:
         f"{first['data']} ({first['data_hash']}), mAP@all; class split {config.class_split} [{shown}], {runs}\n"
         f"{config.protocol.describe()}"
     )
+
+
+def experiment_rows(experiment: Experiment) -> list[dict[str, Any]]:
+    """The rows as they are printed: figures of each part and method, interval, p value, wins."""
+    rows = summary_rows(experiment.records, baseline=baseline_of(experiment.config))
+    return [_shown(row) for row in rows]
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

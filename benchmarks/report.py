@@ -1,0 +1,136 @@
+"""Write the README's tables from the JSON that the benchmarks wrote and from a run directory; nothing is typed in.
+
+python -m benchmarks.report --run RUN [--readme README.md]
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from masln.experiments import read_experiment
+from masln.reporting import markdown_table
+from masln.reporting.experiments import experiment_rows, experiment_title
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def run_block(run: Path) -> str:
+    """The table that ``masln train`` printed, as Markdown under its protocol line."""
+    experiment = read_experiment(run)
+    return f"```text\n{experiment_title(experiment)}\n```\n\n{markdown_table(experiment_rows(experiment))}"
+
+
+def accuracy_block() -> str:
+    """MASLN against ridge CCA on every dataset of ``comparison.json``."""
+    result = _read("comparison")
+    if not result:
+        return ""
+    rows = []
+    for name, study in result["datasets"].items():
+        found = {(row["part"], row["method"]): row for row in study["rows"]}
+        for part in ("unseen", "seen"):
+            ours, cca, chance = (found[part, method] for method in ("masln", "cca", "chance"))
+            rows.append(
+                {
+                    "dataset": name,
+                    "classes": part,
+                    "chance": chance["average"],
+                    "ridge CCA": _with_interval(cca),
+                    "MASLN": _with_interval(ours),
+                    "ratio": f"{ours['ratio']:.2f}",
+                    "splits won": ours["wins"],
+                    "p (queries)": f"{ours['p']:.4f}",
+                    "p (splits)": f"{ours['p_over_splits']:.4f}",
+                }
+            )
+    return (
+        f"mAP@all, both directions averaged, mean over {result['splits']} random class splits with its 95% Student "
+        f"interval; codes block-normalised (transductive). Unseen classes search the training items of those classes, "
+        f"seen ones the test items. Everything is chosen on validation classes (`benchmarks/comparison.py`).\n\n"
+        f"{markdown_table(rows)}\n"
+    )
+
+
+def ablation_block() -> str:
+    """One part of MASLN switched off at a time, from ``ablation.json``."""
+    result = _read("ablation")
+    if not result:
+        return ""
+    names = list(result["datasets"])
+    table: dict[str, dict[str, Any]] = {}
+    for name in names:
+        for row in result["datasets"][name]["rows"]:
+            cell = table.setdefault(row["method"], {"MASLN": row["method"]} | dict.fromkeys(names, ""))
+            cell[name] = f"{row['average']:.3f}" if row["part"] == "unseen" else f"{cell[name]} ({row['average']:.3f})"
+    return (
+        f"Ablation, unseen mAP (seen mAP), mean over {result['splits']} class splits, defaults without selection "
+        f"(`benchmarks/comparison.py --study ablation`):\n\n{markdown_table(list(table.values()))}\n"
+    )
+
+
+def speed_block() -> str:
+    """Ratios of evaluation and training speed, each within one run."""
+    lines = []
+    evaluation, training = _read("evaluation"), _read("training")
+    for setting, rows in evaluation.get("speed", {}).items():
+        for row in rows:
+            lines.append(
+                {
+                    "measured": f"exact mAP@all, {row['queries']:,} x {row['gallery']:,} x {row['width']}, "
+                    f"{row['classes']} classes, sort: {setting}",
+                    "figure": f"{row['ours_to_product']:.1f} times the bare matrix product; scikit-learn takes "
+                    f"{row['scikit-learn_to_ours']:.0f}, torchmetrics {row['torchmetrics_to_ours']:.0f} times as long",
+                }
+            )
+    if training:
+        lines.append(
+            {
+                "measured": "MASLN training step, fp32",
+                "figure": f"{training['fp32_share_of_floor']:.0%} of the matrix-product floor",
+            }
+        )
+        lines.append(
+            {
+                "measured": "MASLN training step, bf16",
+                "figure": f"{training['bf16_speed_over_fp32']:.2f} times as fast as fp32 (the bare matrix product: "
+                f"{training['bf16_matrix_product_over_fp32']:.2f})",
+            }
+        )
+    return (
+        f"Two cores (`benchmarks/evaluation.py`, `benchmarks/training.py`):\n\n{markdown_table(lines)}" if lines else ""
+    )
+
+
+def _read(name: str) -> dict[str, Any]:
+    path = RESULTS / f"{name}.json"
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return result
+
+
+def _with_interval(row: dict[str, Any]) -> str:
+    return f"{row['average']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+
+
+def _fill(text: str, name: str, body: str) -> str:
+    pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
+    return re.sub(pattern, lambda match: f"{match[1]}{body}{match[2]}", text, flags=re.DOTALL)
+
+
+@click.command()
+@click.option("--run", type=click.Path(path_type=Path, exists=True), help="Run directory of the main job.")
+@click.option("--readme", type=click.Path(path_type=Path, exists=True), default=Path("README.md"))
+def main(run: Path | None, readme: Path) -> None:
+    """Fill the marked blocks of the README."""
+    text = readme.read_text(encoding="utf-8")
+    if run:
+        text = _fill(text, "result", run_block(run))
+    readme.write_text(_fill(text, "figures", accuracy_block() + ablation_block() + speed_block()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

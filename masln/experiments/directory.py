@@ -31,12 +31,11 @@ class RunDirectory:
     """One run: ``metrics.json``, ``per_query.csv``, ``class_split.json``, ``model/``, ``events.jsonl``.
 
     Args:
-        path: The folder; made when missing.
+        path: The folder; it need not be there to ask what is in it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.path.mkdir(parents=True, exist_ok=True)
 
     @property
     def finished(self) -> bool:
@@ -60,6 +59,7 @@ class RunDirectory:
 
     def write(self, method: Method, class_split: ClassSplit, protocol: Protocol, record: RunRecord) -> None:
         """Write all that a finished run leaves; ``metrics.json`` comes last and marks it finished."""
+        self.path.mkdir(parents=True, exist_ok=True)
         method.save(self.model)
         write_json(self.path / "class_split.json", class_split.to_dict())
         write_json(self.path / "protocol.json", {**protocol.to_dict(), "hash": protocol.hash})

@@ -68,6 +68,7 @@ def run_experiment(
     for place, name, number, seed in _runs(config):
         own = RunDirectory(directory / place)
         if not (resume and own.finished):
+            own.path.mkdir(parents=True, exist_ok=True)
             trackers = (JsonLines(own.events), *((TensorBoard(own.path),) if tensorboard else ()))
             runtime = Runtime(
                 device=config.device,

@@ -79,13 +79,14 @@ def fit_selected(
         base.setdefault("seed", seed)
     rows = dataset.rows("train")
     seen = dataset.of_classes(class_split.seen, rows)
-    if not select or not (probe.search_space or probe.iterative):
+    space = {key: values for key, values in probe.search_space.items() if key not in hyperparameters}
+    combinations = list(itertools.product(*space.values()))
+    stops_early = isinstance(probe, DeepMethod) and probe.patience > 0
+    if not select or (len(combinations) == 1 and not stops_early):  # nothing to choose
         return make_method(name, **base).fit(seen, runtime=runtime), Selection(base)
     fitting = dataset.of_classes(class_split.fitting, rows)
     validation = dataset.of_classes(class_split.validation, rows)
     score = validation_score(protocol)
-    space = {key: values for key, values in probe.search_space.items() if key not in hyperparameters}
-    combinations = list(itertools.product(*space.values()))
     candidates = []
     with progress_bar(f"{name}: selecting", len(combinations), show=runtime.progress) as advance:
         for number, values in enumerate(combinations):

@@ -48,8 +48,6 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     summary: ClassVar[str] = ""
     #: Paper, venue and year.
     reference: ClassVar[str] = ""
-    #: Whether the method learns step by step (epochs, checkpoints, precision).
-    iterative: ClassVar[bool] = False
     #: Hyper-parameters tried on validation classes, by name; the first value of each is the default.
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,8 +45,6 @@ class DeepMethod(Method):
     Subclasses have the hyper-parameters ``input_scaling``, ``seed`` and those of ``TrainingPlan``, and implement
     ``_build``. After ``fit``: ``network_``, ``history_`` (one dictionary of losses an epoch), ``best_epoch_``.
     """
-
-    iterative: ClassVar[bool] = True
 
     epochs: int
     batch_size: int

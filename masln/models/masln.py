@@ -127,8 +127,8 @@ class MASLN(DeepMethod):
     ``classification`` L_dis - ``adversarial`` L_adv while the discriminator minimises L_adv. The encoders alone
     are used for retrieval, so a class needs no embedding to be retrieved.
 
-    The paper gives no layer sizes, weights or schedule: every default here is ours, chosen on validation classes
-    of four datasets by ``benchmarks/masln_defaults.py``.
+    The paper gives no layer sizes, weights or schedule: every default here is ours, found by sweeps on validation
+    classes of four datasets, of which ``benchmarks/masln_defaults.py`` is the form that can be run again.
 
     Args:
         code_width: Width d_code of the code layer.
@@ -164,8 +164,8 @@ class MASLN(DeepMethod):
 
     summary: ClassVar[str] = "modal-adversarial semantic learning network, class-embedding-guided decoders"
     reference: ClassVar[str] = "Xu et al., ICMR 2018"
-    # Standardised input is worse on three of the four sets (emoji .28 for .32, fashion .42 for .51 on validation
-    # classes), and a run's two or three validation classes pick it by chance; so it is not offered to them.
+    # Standardised input is worse on emoji (.28 for .32) and fashion (.42 for .51) and no better elsewhere, on
+    # validation classes, and a run's two or three validation classes pick it by chance; so it is not offered to them.
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("center-l2", "l2")}
     LOSSES: ClassVar[tuple[str, ...]] = ("reconstruction", "correlation", "classification", "adversarial")
 

@@ -41,7 +41,7 @@ SQUARE = 4096
 def make_network(precision: str) -> tuple[TwoTower, Batch]:
     """The network of the benchmark and one batch of it."""
     torch.manual_seed(0)
-    method = MASLN(code_width=CODE, hidden=(HIDDEN,), decoder_hidden=(HIDDEN,))
+    method = MASLN(code_width=CODE, canonical_width=0, hidden=(HIDDEN,), decoder_hidden=(HIDDEN,))
     network = method._build(D_IMAGE, D_TEXT, CLASSES, D_CLASS)
     batch = Batch(
         torch.randn(BATCH, D_IMAGE),

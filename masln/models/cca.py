@@ -12,7 +12,7 @@ from torch import Tensor
 from masln.data import PairedDataset
 from masln.errors import ConfigError
 from masln.models.base import Arrays, Method, ValidationScore
-from masln.nn import InputScaling, scaling_of
+from masln.nn import InputScaling, canonical_directions, scaling_of
 from masln.training import Runtime
 
 __all__ = ["CCA"]
@@ -113,55 +113,3 @@ class CCA(Method):
             scaling.load_state_dict({key: tensors[f"{name}.scaling.{key}"] for key in scaling.state_dict()})
             self.scalings_[name] = scaling
             self.means_[name], self.weights_[name] = tensors[f"{name}.mean"], tensors[f"{name}.weights"]
-
-
-def canonical_directions(
-    X: Tensor, Y: Tensor, *, ridge: float, n_components: int
-) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """Solve ridge CCA of two centred views.
-
-    Args:
-        X: (n, p), centred, float64.
-        Y: (n, q), centred, float64.
-        ridge: Relative to the mean variance of each view's features.
-        n_components: Directions wanted; as many as the ranks allow are given.
-
-    Returns:
-        The weights (p, k) and (q, k), and the k regularised canonical correlations, largest first.
-    """
-    (X, basis_x), (Y, basis_y) = _row_space(X), _row_space(Y)
-    left_factor, right_factor = (
-        _cholesky(V, ridge * float(V.square().sum()) / len(V) / len(basis)) for V, basis in ((X, basis_x), (Y, basis_y))
-    )
-    cross = X.T @ Y / len(X)
-    cross = torch.linalg.solve_triangular(left_factor, cross, upper=False)
-    cross = torch.linalg.solve_triangular(right_factor, cross.T, upper=False).T
-    U, correlations, Vt = torch.linalg.svd(cross, full_matrices=False)
-    k = min(n_components, len(correlations))
-    left = basis_x @ torch.linalg.solve_triangular(left_factor.T, U[:, :k], upper=True)
-    right = basis_y @ torch.linalg.solve_triangular(right_factor.T, Vt[:k].T, upper=True)
-    signs = left.gather(0, left.abs().argmax(dim=0, keepdim=True)).sign()
-    signs[signs == 0] = 1.0
-    return (left * signs, right * signs), correlations[:k]
-
-
-def _row_space(X: Tensor) -> tuple[Tensor, Tensor]:
-    """X = Z B' with orthonormal B (p, r), r the rank: by the p x p matrix X'X when n > p, else by the n x n X X'."""
-    n, p = X.shape
-    primal = n > p
-    values, vectors = torch.linalg.eigh(X.T @ X if primal else X @ X.T)
-    tiny = torch.finfo(X.dtype).tiny
-    keep = values > max(n, p) * torch.finfo(X.dtype).eps * max(float(values[-1]), tiny)
-    keep[-1] = True
-    if primal:
-        return X @ vectors[:, keep], vectors[:, keep]
-    root = values[keep].clamp(min=tiny).sqrt()
-    return vectors[:, keep] * root, X.T @ (vectors[:, keep] / root)
-
-
-def _cholesky(X: Tensor, ridge: float) -> Tensor:
-    covariance = X.T @ X / len(X)
-    scale = float(covariance.trace()) / len(covariance)
-    floor = 1e-12 * (scale if scale > 0 else 1.0)  # keeps exactly dependent features factorable at ridge 0
-    factor: Tensor = torch.linalg.cholesky(covariance + max(ridge, floor) * torch.eye(len(covariance), dtype=X.dtype))
-    return factor

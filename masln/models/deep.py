@@ -115,6 +115,7 @@ class DeepMethod(Method):
                 device=device,
                 memory_bytes=runtime.memory_bytes,
             )
+            self._initialise(data)
             result = self._train(data, plan, train_pairs, validation, runtime, score)
         self.history_, self.best_epoch_, self.best_score_ = result.history, result.best_epoch, result.best_score
 
@@ -123,6 +124,9 @@ class DeepMethod(Method):
         for scaling in self.scalings_.values():
             scaling.to(device, torch.float32 if device.type == "mps" else torch.float64)  # mps has no float64
         self.network_ = self._build(*widths, **self._facts).to(device)
+
+    def _initialise(self, data: PairBatches) -> None:
+        """Set what the network takes from the training pairs before the first step; nothing by default."""
 
     def _train(
         self,

@@ -17,12 +17,21 @@ from masln.losses import (
     reconstruction_loss,
 )
 from masln.models.deep import DeepMethod, TwoTower
-from masln.nn import ModalityDiscriminator, TwinDecoders, build_encoder, reversal_schedule, reverse_gradient
-from masln.training import Batch, Objective
+from masln.nn import (
+    CanonicalEncoder,
+    ModalityDiscriminator,
+    TwinDecoders,
+    build_encoder,
+    canonical_directions,
+    reversal_schedule,
+    reverse_gradient,
+)
+from masln.training import Batch, Objective, PairBatches
 
 __all__ = ["ADVERSARIES", "MASLN"]
 
 ADVERSARIES = ("alternating", "reversal")
+_MOST_PAIRS = 20_000  # from which the canonical directions are found; more would not move them
 
 
 class MASLNNetwork(TwoTower):
@@ -32,20 +41,8 @@ class MASLNNetwork(TwoTower):
         super().__init__()
         self.weights = {name: getattr(method, name) for name in MASLN.LOSSES}
         self.adversary = method.adversary
-        code = method.code_width
-        self.encoders = nn.ModuleDict(
-            {
-                modality: build_encoder(
-                    method.encoder,
-                    width,
-                    code,
-                    hidden=method.hidden,
-                    dropout=method.dropout,
-                    input_dropout=method.input_dropout,
-                )
-                for modality, width in (("image", d_image), ("text", d_text))
-            }
-        )
+        self.encoders = nn.ModuleDict({"image": self._encoder(method, d_image), "text": self._encoder(method, d_text)})
+        code = method.canonical_width + method.code_width
         self.decoders = self.classifier = self.discriminator = None
         if method.reconstruction:
             if method.class_embedding and not d_class:
@@ -58,6 +55,18 @@ class MASLNNetwork(TwoTower):
             self.classifier = nn.Linear(code, n_classes)
         if method.adversarial:
             self.discriminator = ModalityDiscriminator(code, hidden=method.discriminator_hidden)
+
+    @staticmethod
+    def _encoder(method: MASLN, width: int) -> nn.Module:
+        learned = build_encoder(
+            method.encoder,
+            width,
+            method.code_width,
+            hidden=method.hidden,
+            dropout=method.dropout,
+            input_dropout=method.input_dropout,
+        )
+        return CanonicalEncoder(learned, width, method.canonical_width) if method.canonical_width else learned
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """``generator``: encoders, decoders, classifier; ``discriminator`` apart when it alternates."""
@@ -131,7 +140,12 @@ class MASLN(DeepMethod):
     classes of four datasets, of which ``benchmarks/masln_defaults.py`` is the form that can be run again.
 
     Args:
-        code_width: Width d_code of the code layer.
+        code_width: Width of the learned part of the code layer.
+        canonical_width: Width of its fixed part, the ridge CCA directions of the training pairs (ours, see
+            ``masln.nn.CanonicalEncoder``); codes are ``canonical_width + code_width`` wide. 0 leaves it out, which
+            is the paper's code layer.
+        canonical_ridge: Ridge of that CCA, as in ``masln.models.CCA``.
+        canonical_scale: Norm of that part, about; the learned part's is near 1 with inputs on the unit sphere.
         encoder: ``linear``, ``mlp`` or ``residual``.
         hidden: Widths of the encoders' hidden layers.
         decoder_hidden: Widths of the decoders' hidden layers.
@@ -173,6 +187,9 @@ class MASLN(DeepMethod):
         self,
         *,
         code_width: int = 128,
+        canonical_width: int = 128,
+        canonical_ridge: float = 100.0,
+        canonical_scale: float = 0.3,
         encoder: str = "residual",
         hidden: Sequence[int] = (512,),
         decoder_hidden: Sequence[int] = (512,),
@@ -199,6 +216,9 @@ class MASLN(DeepMethod):
         seed: int = 0,
     ) -> None:
         self.code_width = code_width
+        self.canonical_width = canonical_width
+        self.canonical_ridge = canonical_ridge
+        self.canonical_scale = canonical_scale
         self.encoder = encoder
         self.hidden = hidden
         self.decoder_hidden = decoder_hidden
@@ -235,4 +255,21 @@ class MASLN(DeepMethod):
         for name in ("decoder_hidden", "discriminator_hidden"):
             if any(width < 1 for width in getattr(self, name)):
                 raise ConfigError(f"{name} widths must be positive, got {tuple(getattr(self, name))}")
+        for name in ("canonical_width", "canonical_ridge", "canonical_scale"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         return MASLNNetwork(self, d_image, d_text, n_classes, d_class)
+
+    def _initialise(self, data: PairBatches) -> None:
+        """Find the canonical directions of the scaled training pairs."""
+        if not self.canonical_width:
+            return
+        rows = torch.linspace(0, len(data) - 1, min(len(data), _MOST_PAIRS), dtype=torch.float64).round().long()
+        batch = data.batch(rows)
+        views = {"image": batch.image.cpu().double(), "text": batch.text.cpu().double()}
+        centred = (X - X.mean(dim=0) for X in views.values())
+        found, _ = canonical_directions(*centred, ridge=self.canonical_ridge, n_components=self.canonical_width)
+        for (name, X), directions in zip(views.items(), found, strict=True):
+            encoder = self.network_.encoders[name]
+            assert isinstance(encoder, CanonicalEncoder)
+            encoder.set_directions(X, directions, self.canonical_scale)

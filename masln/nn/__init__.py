@@ -1,7 +1,8 @@
-"""Network parts: input scaling, encoders, decoders, the discriminator, gradient reversal."""
+"""Network parts: input scaling, encoders, decoders, the discriminator, gradient reversal, canonical directions."""
 
 from __future__ import annotations
 
+from masln.nn.canonical import CanonicalEncoder, canonical_directions
 from masln.nn.decoders import TwinDecoders
 from masln.nn.discriminator import ModalityDiscriminator
 from masln.nn.encoders import ENCODERS, ResidualEncoder, build_encoder, feed_forward
@@ -11,11 +12,13 @@ from masln.nn.scaling import SCALINGS, InputScaling, scaling_of
 __all__ = [
     "ENCODERS",
     "SCALINGS",
+    "CanonicalEncoder",
     "InputScaling",
     "ModalityDiscriminator",
     "ResidualEncoder",
     "TwinDecoders",
     "build_encoder",
+    "canonical_directions",
     "feed_forward",
     "reversal_schedule",
     "reverse_gradient",

@@ -11,7 +11,7 @@ from sklearn import cross_decomposition
 from masln.data import PairedDataset
 from masln.errors import ConfigError
 from masln.models import CCA
-from masln.models.cca import canonical_directions
+from masln.nn import canonical_directions
 from tests.conftest import make_pairs
 
 RIDGES = [0.01, 1.0, 30.0]

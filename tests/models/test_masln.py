@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from masln.data import make_class_split
+from masln.data import PairedDataset, make_class_split
 from masln.errors import ConfigError, DataError
 from masln.evaluation import Protocol, retrieval_map
 from masln.experiments import fit_selected
@@ -30,6 +30,7 @@ MOVES = {
 }
 SMALL: dict[str, Any] = {
     "code_width": 6,
+    "canonical_width": 4,
     "hidden": (12,),
     "decoder_hidden": (10,),
     "discriminator_hidden": (5,),
@@ -208,6 +209,42 @@ def test_discriminator_health_is_logged(adversary, pairs):
         assert 0.0 < event["adversarial"] < 5 * math.log(2)
 
 
+def standardised(codes: np.ndarray) -> np.ndarray:
+    return (codes - codes.mean(axis=0)) / codes.std(axis=0)
+
+
+def canonical_parts(method: MASLN, pairs: PairedDataset) -> list[np.ndarray]:
+    width = method.canonical_width
+    return [method.encode_image(pairs.image)[:, :width], method.encode_text(pairs.text)[:, :width]]
+
+
+@pytest.mark.parametrize("scaling", ["center-l2", "l2/standardize"])
+@pytest.mark.parametrize("ridge", [0.1, 100.0])
+def test_the_canonical_part_is_ridge_cca_before_and_after_training(scaling, ridge, pairs):
+    cca = CCA(ridge=ridge, n_components=4, input_scaling=scaling).fit(pairs)
+    method = MASLN(**SMALL, canonical_ridge=ridge, input_scaling=scaling, epochs=3, batch_size=32)
+    method.fit(pairs, runtime=CPU)
+    expected = cca.encode_image(pairs.image), cca.encode_text(pairs.text)
+    for codes, other in zip(canonical_parts(method, pairs), expected, strict=True):
+        np.testing.assert_allclose(standardised(codes), standardised(other), atol=2e-3)
+
+
+def test_canonical_width_0_is_the_plain_code_layer(pairs):
+    method = MASLN(**SMALL | {"canonical_width": 0, "epochs": 1}).fit(pairs, runtime=CPU)
+    assert method.encode_text(pairs.text).shape == (len(pairs), 6)
+    assert not list(method.network_.encoders.buffers())
+
+
+def test_many_pairs_give_the_directions_of_an_even_sample(pairs, monkeypatch):
+    monkeypatch.setattr("masln.models.masln._MOST_PAIRS", 40)
+    method = MASLN(**SMALL, epochs=1, input_scaling="none").fit(pairs, runtime=CPU)
+    rows = np.linspace(0, len(pairs) - 1, 40).round().astype(int)
+    cca = CCA(ridge=100.0, n_components=4, input_scaling="none").fit(pairs.take(rows))
+    expected = cca.encode_image(pairs.image), cca.encode_text(pairs.text)
+    for codes, other in zip(canonical_parts(method, pairs), expected, strict=True):
+        np.testing.assert_allclose(standardised(codes), standardised(other), atol=2e-3)
+
+
 def test_decoding_without_class_embeddings(pairs):
     bare = dataclasses.replace(pairs, class_embeddings=None)
     with pytest.raises(DataError, match="the dataset has none; set class_embedding=false"):
@@ -215,7 +252,7 @@ def test_decoding_without_class_embeddings(pairs):
     first = MASLN(**SMALL, epochs=1, class_embedding=False).fit(bare, runtime=CPU)
     second = MASLN(**SMALL, epochs=1, class_embedding=False).fit(pairs, runtime=CPU)
     np.testing.assert_array_equal(first.encode_image(pairs.image), second.encode_image(pairs.image))
-    assert first.network_.decoders.image[0].in_features == 6
+    assert first.network_.decoders.image[0].in_features == 10
     MASLN(**SMALL, epochs=1, reconstruction=0.0).fit(bare, runtime=CPU)
 
 
@@ -235,6 +272,8 @@ def test_class_embeddings_reach_the_decoders(pairs):
         ({"encoder": "mpl"}, r"unknown encoder 'mpl' \(did you mean 'mlp'\?\)"),
         ({"input_scaling": "l3"}, "unknown input scaling 'l3'"),
         ({"code_width": 0}, "encoder widths must be positive"),
+        ({"canonical_width": -1}, "canonical_width must not be negative, got -1"),
+        ({"canonical_ridge": -0.5}, "canonical_ridge must not be negative, got -0.5"),
         ({"epochs": 0}, "epochs must be positive"),
         ({"decoder_hidden": (0,)}, "width"),
         ({"discriminator_hidden": (-1,)}, "width"),

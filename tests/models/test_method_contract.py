@@ -19,11 +19,19 @@ from masln.training import Runtime
 from tests.conftest import make_pairs
 
 SMALL: dict[str, dict[str, Any]] = {
-    "masln": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "decoder_hidden": (12,)},
+    "masln": {
+        "epochs": 2,
+        "batch_size": 16,
+        "code_width": 4,
+        "canonical_width": 2,
+        "hidden": (12,),
+        "decoder_hidden": (12,),
+    },
     "cca": {"n_components": 6},
     "chance": {"code_width": 6},
 }
-OTHER = {"masln": ("code_width", 5), "cca": ("n_components", 5), "chance": ("code_width", 5)}
+# A hyper-parameter, another value for it, and the width of the codes with it.
+OTHER = {"masln": ("code_width", 3, 5), "cca": ("n_components", 5, 5), "chance": ("code_width", 5, 5)}
 RUNTIME = Runtime(device="cpu")
 
 
@@ -59,12 +67,12 @@ class TestEveryMethod:
         assert copy.get_params() == method.get_params() and type(copy) is type(method)
         with pytest.raises(NotFittedError):
             copy.encode_image(pairs.image)
-        key, value = OTHER[name]
+        key, value, width = OTHER[name]
         assert copy.set_params(**{key: value}) is copy and copy.get_params()[key] == value
         assert method.get_params()[key] != value
         with pytest.raises(ValueError, match="nonsense"):
             copy.set_params(nonsense=1)
-        assert copy.fit(pairs, runtime=RUNTIME).encode_image(pairs.image).shape == (len(pairs), value)
+        assert copy.fit(pairs, runtime=RUNTIME).encode_image(pairs.image).shape == (len(pairs), width)
 
     def test_fit_returns_itself_and_changes_no_hyper_parameter_and_no_data(self, name, pairs):
         method = make_method(name, **SMALL[name])

@@ -1,0 +1,100 @@
+"""Ridge canonical correlation analysis of two views: the solver, and its directions as a fixed part of a code."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["CanonicalEncoder", "canonical_directions"]
+
+
+class CanonicalEncoder(nn.Module):
+    """f(x) = [a C (x - m), g(x)]: canonical directions of the training pairs beside a learned code (ours).
+
+    What is learned from seen classes alone follows them: directions that do not tell them apart fade, and with them
+    what unseen classes would need. The canonical directions are fixed and keep every direction the two modalities
+    share. Each has variance 1 / width on the training pairs before the factor a, so their norm is about a. Where the
+    data have fewer directions than ``width`` they repeat, so the block weighs the same in a code of a given width.
+
+    Args:
+        learned: The encoder g, (..., d_in) to (..., d_code).
+        d_in: Width of the (scaled) features.
+        width: Width of the canonical block.
+    """
+
+    weights: Tensor
+    mean: Tensor
+
+    def __init__(self, learned: nn.Module, d_in: int, width: int) -> None:
+        super().__init__()
+        self.learned = learned
+        self.register_buffer("weights", torch.zeros(d_in, width))
+        self.register_buffer("mean", torch.zeros(d_in))
+
+    @torch.no_grad()
+    def set_directions(self, X: Tensor, directions: Tensor, scale: float) -> None:
+        """Take the directions (d_in, k) found on features X (n, d_in), both float64."""
+        width = self.weights.shape[1]
+        mean = X.mean(dim=0)
+        deviation = ((X - mean) @ directions).std(dim=0, correction=0)
+        # A direction without variance (fewer pairs or features than directions) says nothing: it becomes zero.
+        factors = torch.where(deviation > 1e-9 * deviation.max().clamp(min=1e-300), 1 / deviation.clamp(min=1e-300), 0)
+        repeated = (directions * factors)[:, torch.arange(width) % directions.shape[1]]
+        self.weights.copy_(repeated * scale / width**0.5)
+        self.mean.copy_(mean)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode (..., d_in) to (..., width + d_code)."""
+        return torch.cat([(x - self.mean) @ self.weights, self.learned(x)], dim=-1)
+
+
+def canonical_directions(
+    X: Tensor, Y: Tensor, *, ridge: float, n_components: int
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Solve ridge CCA of two centred views.
+
+    Args:
+        X: (n, p), centred, float64.
+        Y: (n, q), centred, float64.
+        ridge: Relative to the mean variance of each view's features.
+        n_components: Directions wanted; as many as the ranks allow are given.
+
+    Returns:
+        The weights (p, k) and (q, k), and the k regularised canonical correlations, largest first.
+    """
+    (X, basis_x), (Y, basis_y) = _row_space(X), _row_space(Y)
+    left_factor, right_factor = (
+        _cholesky(V, ridge * float(V.square().sum()) / len(V) / len(basis)) for V, basis in ((X, basis_x), (Y, basis_y))
+    )
+    cross = X.T @ Y / len(X)
+    cross = torch.linalg.solve_triangular(left_factor, cross, upper=False)
+    cross = torch.linalg.solve_triangular(right_factor, cross.T, upper=False).T
+    U, correlations, Vt = torch.linalg.svd(cross, full_matrices=False)
+    k = min(n_components, len(correlations))
+    left = basis_x @ torch.linalg.solve_triangular(left_factor.T, U[:, :k], upper=True)
+    right = basis_y @ torch.linalg.solve_triangular(right_factor.T, Vt[:k].T, upper=True)
+    signs = left.gather(0, left.abs().argmax(dim=0, keepdim=True)).sign()
+    signs[signs == 0] = 1.0
+    return (left * signs, right * signs), correlations[:k]
+
+
+def _row_space(X: Tensor) -> tuple[Tensor, Tensor]:
+    """X = Z B' with orthonormal B (p, r), r the rank: by the p x p matrix X'X when n > p, else by the n x n X X'."""
+    n, p = X.shape
+    primal = n > p
+    values, vectors = torch.linalg.eigh(X.T @ X if primal else X @ X.T)
+    tiny = torch.finfo(X.dtype).tiny
+    keep = values > max(n, p) * torch.finfo(X.dtype).eps * max(float(values[-1]), tiny)
+    keep[-1] = True
+    if primal:
+        return X @ vectors[:, keep], vectors[:, keep]
+    root = values[keep].clamp(min=tiny).sqrt()
+    return vectors[:, keep] * root, X.T @ (vectors[:, keep] / root)
+
+
+def _cholesky(X: Tensor, ridge: float) -> Tensor:
+    covariance = X.T @ X / len(X)
+    scale = float(covariance.trace()) / len(covariance)
+    floor = 1e-12 * (scale if scale > 0 else 1.0)  # keeps exactly dependent features factorable at ridge 0
+    factor: Tensor = torch.linalg.cholesky(covariance + max(ridge, floor) * torch.eye(len(covariance), dtype=X.dtype))
+    return factor

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from masln.nn import CanonicalEncoder, canonical_directions
+
+
+def views(n: int = 60, p: int = 12, q: int = 9, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    shared = torch.randn(n, 4, generator=generator, dtype=torch.float64)
+    noise = torch.randn(n, p + q, generator=generator, dtype=torch.float64)
+    mixing = torch.randn(4, p + q, generator=generator, dtype=torch.float64)
+    both = shared @ mixing + 0.5 * noise + 3.0
+    return both[:, :p], both[:, p:]
+
+
+def encoder_of(width: int, scale: float, learned: nn.Module | None = None) -> tuple[CanonicalEncoder, torch.Tensor]:
+    X, Y = views()
+    (directions, _), _ = canonical_directions(X - X.mean(0), Y - Y.mean(0), ridge=0.1, n_components=width)
+    encoder = CanonicalEncoder(learned or nn.Linear(12, 5), 12, width)
+    encoder.set_directions(X, directions, scale)
+    return encoder, X
+
+
+def test_the_code_is_the_canonical_block_then_the_learned_code():
+    learned = nn.Linear(12, 5)
+    encoder, X = encoder_of(8, 0.3, learned)
+    codes = encoder(X.float()).detach()
+    assert codes.shape == (60, 13)
+    torch.testing.assert_close(codes[:, 8:], learned(X.float()))
+    (directions, _), _ = canonical_directions(X - X.mean(0), views()[1] - views()[1].mean(0), ridge=0.1, n_components=8)
+    expected = (X - X.mean(0)) @ directions
+    expected = 0.3 * expected / expected.std(dim=0, correction=0) / 8**0.5
+    torch.testing.assert_close(codes[:, :8].double(), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [0.3, 2.0])
+@pytest.mark.parametrize("width", [3, 9, 40])
+def test_the_mean_square_norm_of_the_block_is_the_scale_squared_at_every_width(width, scale):
+    encoder, X = encoder_of(width, scale)
+    block = encoder(X.float()).detach()[:, :width]
+    assert float(block.square().sum(dim=1).mean()) == pytest.approx(scale**2, rel=1e-4)
+    torch.testing.assert_close(block.mean(dim=0), torch.zeros(width), atol=1e-5, rtol=0)
+
+
+def test_directions_repeat_where_the_data_have_fewer_than_asked_for():
+    encoder, X = encoder_of(20, 1.0)
+    block = encoder(X.float()).detach()[:, :20]
+    assert torch.linalg.matrix_rank(block) == 9  # of the 9 text features
+    torch.testing.assert_close(block[:, 9:18], block[:, :9])
+    torch.testing.assert_close(block[:, 18:], block[:, :2])
+
+
+def test_constant_features_and_a_single_pair_give_a_block_of_zeros():
+    for X in (torch.full((7, 12), 2.5, dtype=torch.float64), torch.ones(1, 12, dtype=torch.float64)):
+        (directions, _), _ = canonical_directions(X - X.mean(0), X - X.mean(0), ridge=1.0, n_components=6)
+        encoder = CanonicalEncoder(nn.Linear(12, 5), 12, 6)
+        encoder.set_directions(X, directions, 1.0)
+        assert not encoder(X.float())[:, :6].any()
+
+
+def test_a_direction_without_variance_becomes_zero_and_the_others_stay():
+    X, Y = views()
+    (directions, _), _ = canonical_directions(X - X.mean(0), Y - Y.mean(0), ridge=0.1, n_components=3)
+    encoder = CanonicalEncoder(nn.Linear(12, 5), 12, 3)
+    encoder.set_directions(X, directions * torch.tensor([1.0, 0.0, 1.0]), 1.0)
+    deviations = encoder(X.float())[:, :3].std(dim=0, correction=0)
+    torch.testing.assert_close(deviations, torch.tensor([1.0, 0.0, 1.0]) / 3**0.5, rtol=1e-4, atol=1e-6)
+
+
+def test_the_block_is_fixed_and_saved_with_the_network():
+    encoder, X = encoder_of(6, 1.0)
+    assert {name for name, _ in encoder.named_parameters()} == {"learned.weight", "learned.bias"}
+    other = CanonicalEncoder(nn.Linear(12, 5), 12, 6)
+    other.load_state_dict(encoder.state_dict())
+    torch.testing.assert_close(other(X.float()), encoder(X.float()), rtol=0, atol=0)

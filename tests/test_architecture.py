@@ -25,6 +25,9 @@ FLOORS = (
     "nn",
     "features",
     "data",
+    "registry",
+    "saving",
+    "progress",
     "errors",
     "_version",
 )

@@ -6,29 +6,25 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from class_resolver import ClassResolver
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from masln._version import __version__
 from masln.data import PairedDataset
-from masln.errors import CheckpointError, ConfigError, DataError, unknown_name
+from masln.errors import DataError
 from masln.evaluation import retrieval_map
-from masln.training import Runtime, write_atomically
+from masln.registry import check_types, make_registered, plain_parameters
+from masln.saving import Arrays, load_state, save_state
+from masln.training import Runtime
 
-__all__ = ["Method", "load_method", "make_method", "method_resolver"]
+__all__ = ["Arrays", "Method", "load_method", "make_method", "method_resolver"]
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-Arrays = dict[str, NDArray[Any]]
 ValidationScore = Callable[[NDArray[Any], NDArray[Any], NDArray[np.int64]], float]
 
 
@@ -98,20 +94,16 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
 
     def save(self, directory: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors``, each atomically; the folder is made when missing."""
-        folder = Path(directory)
-        folder.mkdir(parents=True, exist_ok=True)
         arrays, facts = self._state()
         config = {
             "method": method_resolver.normalize_cls(type(self)),
             "masln": __version__,
-            "hyperparameters": {key: _plain(value) for key, value in self.get_params().items()},
+            "hyperparameters": plain_parameters(self),
             "d_image": self.d_image_,
             "d_text": self.d_text_,
             "facts": facts,
         }
-        contiguous = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
-        write_atomically(folder / WEIGHTS, save_tensors(contiguous))
-        write_atomically(folder / CONFIG, (json.dumps(config, indent=1) + "\n").encode())
+        save_state(directory, config, arrays)
 
     @abstractmethod
     def _fit(
@@ -178,42 +170,13 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
 method_resolver: ClassResolver[Method] = ClassResolver([], base=Method, default=None)  # type: ignore[type-abstract]
 
 
-def check_types(method: Method) -> None:
-    """Hold each hyper-parameter against the type of its default.
-
-    Raises:
-        ConfigError: naming the hyper-parameter, what it must be and what it is.
-    """
-    kinds = {bool: (bool, np.bool_), int: (Integral,), float: (Real,), str: (str,), tuple: (list, tuple)}
-    for name, default in type(method)().get_params().items():
-        value, kind = getattr(method, name), type(default)
-        good = isinstance(value, kinds[kind]) and (kind is bool or not isinstance(value, bool))
-        if kind is tuple:
-            good = good and all(isinstance(item, Integral) and not isinstance(item, bool) for item in value)
-        if not good:
-            what = "a list of whole numbers" if kind is tuple else kind.__name__
-            raise ConfigError(f"hyper-parameter {name} must be {what}, got {value!r}")
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def make_method(name: str, **hyperparameters: Any) -> Method:
     """Make a method by its registered name.
 
     Raises:
         ConfigError: the method or a hyper-parameter is unknown; the nearest known name is given.
     """
-    try:
-        cls = method_resolver.lookup(name)
-    except KeyError as error:
-        raise ConfigError(unknown_name("method", name, method_resolver.lookup_dict)) from error
-    known = cls._get_param_names()
-    for key in hyperparameters:
-        if key not in known:
-            raise ConfigError(unknown_name(f"hyper-parameter of {name}", key, known))
-    return cls(**hyperparameters)
+    return make_registered(method_resolver, name, hyperparameters, kind="method")
 
 
 def load_method(directory: str | Path) -> Method:
@@ -222,14 +185,11 @@ def load_method(directory: str | Path) -> Method:
     Raises:
         CheckpointError: a file is missing, truncated, or does not fit the other.
     """
-    folder = Path(directory)
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        arrays = load_tensors((folder / WEIGHTS).read_bytes())
+
+    def make(config: dict[str, Any], arrays: Arrays) -> Method:
         method = make_method(config["method"], **config["hyperparameters"])
         method.d_image_, method.d_text_ = config["d_image"], config["d_text"]
         method._restore(arrays, config["facts"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"saved model {folder} cannot be loaded ({reason}); train it again") from error
-    return method
+        return method
+
+    return load_state(directory, make, what="model", remedy="train it again")

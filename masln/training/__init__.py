@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from masln.progress import progress_bar
+from masln.saving import write_atomically
 from masln.training.batches import Batch, FeatureSource, PairBatches
-from masln.training.checkpoint import write_atomically
 from masln.training.loop import (
     Objective,
     TrainableNetwork,
@@ -12,7 +13,6 @@ from masln.training.loop import (
     train,
 )
 from masln.training.plan import SCHEDULES, TrainingPlan
-from masln.training.progress import progress_bar
 from masln.training.runtime import DEVICES, PRECISIONS, Runtime, autocast, resolve_device
 from masln.training.trackers import JsonLines, TensorBoard
 

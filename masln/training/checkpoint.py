@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import random
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,30 +11,9 @@ import numpy as np
 import torch
 
 from masln.errors import CheckpointError
+from masln.saving import write_atomically
 
 __all__ = ["load_checkpoint", "random_states", "restore_random_states", "save_checkpoint", "write_atomically"]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a temporary file beside it, flushed to disk, then renamed.
-
-    Raises:
-        CheckpointError: the disk refuses (full, read-only); what stood there before still stands.
-    """
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise CheckpointError(
-            f"cannot write {path}: {error.strerror or error}; free some space or choose another --out "
-            f"(what was saved before is intact)"
-        ) from error
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from masln.errors import CheckpointError, DataError
+from masln.progress import progress_bar
 from masln.training.batches import Batch, PairBatches
 from masln.training.checkpoint import load_checkpoint, random_states, restore_random_states, save_checkpoint
 from masln.training.interrupt import InterruptGuard
 from masln.training.plan import TrainingPlan
-from masln.training.progress import progress_bar
 from masln.training.runtime import Runtime, autocast
 
 __all__ = ["Objective", "TrainableNetwork", "TrainingInterruptedError", "TrainingResult", "train"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from masln.errors import CheckpointError, MissingExtraError
-from masln.training.checkpoint import write_atomically
+from masln.saving import write_atomically
 
 __all__ = ["JsonLines", "TensorBoard"]
 

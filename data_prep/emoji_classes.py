@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 
+from masln.features.masking import mask_words, word_forms
+
 # Our choice, after looking at the drawings: subgroups under 16 concepts are merged where the result still has one plain
 # name (prepared and Asian food and sweets are meals; ships, planes and cars are vehicles). Left out, with the reason:
 # - flags, keycaps, letters, arrows, signs, buttons, shapes and other symbols: a sign drawn in a box, not a thing;
@@ -104,8 +106,6 @@ KIN: Mapping[str, tuple[str, ...]] = {
     "landscape": ("scenery",),
     "vehicle": ("vehicular",),
 }
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_VOWELS = "aeiou"
 
 
 def class_words() -> dict[str, tuple[str, ...]]:
@@ -120,37 +120,13 @@ def class_words() -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(chosen)) for name, chosen in words.items()}
 
 
-def inflections(word: str) -> frozenset[str]:
-    """A word with the endings -s, -es, -ing, -ed, -er(s) and -y, in their usual spellings.
-
-    Args:
-        word: A base word in small letters.
-
-    Returns:
-        The forms, the word itself among them; some are no English, which does no harm.
-    """
-    stems = {word}
-    if word.endswith("e"):
-        stems.add(word[:-1])
-    elif len(word) > 2 and word[-1] not in _VOWELS + "wxy" and word[-2] in _VOWELS and word[-3] not in _VOWELS:
-        stems.add(word + word[-1])
-    forms = {word, f"{word}s", f"{word}es", f"{word}'s", f"{word}’s"}
-    if word.endswith("y"):
-        forms |= {f"{word[:-1]}ies", f"{word[:-1]}ied", f"{word[:-1]}ier"}
-    if word.endswith("s") and len(word) > 3:
-        forms.add(word[:-1])
-    for stem in stems:
-        forms |= {stem + ending for ending in ("ing", "ings", "ed", "er", "ers", "y")}
-    return frozenset(forms)
-
-
 @cache
 def masked_words() -> frozenset[str]:
     """Every form of every class word.
 
     One list serves all texts whatever their class, so that what is missing from a text says nothing of its class.
     """
-    return frozenset(form for words in class_words().values() for word in words for form in inflections(word))
+    return word_forms(word for words in class_words().values() for word in words)
 
 
 def mask(phrase: str, masked: frozenset[str] | None = None) -> str:
@@ -163,8 +139,7 @@ def mask(phrase: str, masked: frozenset[str] | None = None) -> str:
     Returns:
         What is left, perhaps nothing. Hyphens and other punctuation between words become spaces.
     """
-    taken = masked_words() if masked is None else masked
-    return " ".join(word for word in _WORD.findall(phrase) if word.lower() not in taken)
+    return mask_words(phrase, masked_words() if masked is None else masked)
 
 
 def masked_text(name: str, keywords: Iterable[str]) -> str:

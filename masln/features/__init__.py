@@ -14,19 +14,35 @@ from masln.features.base import (
     load_extractor,
     make_extractor,
 )
+from masln.features.captions import CAPTION_POLICIES, CaptionRows, caption_rows, pool_captions
 from masln.features.class_embeddings import class_embeddings, class_words
+from masln.features.masking import class_word_forms, inflections, mask_words, word_forms
+from masln.features.text_files import read_texts
+from masln.features.text_folders import read_article
+from masln.features.text_table import TextTable
 from masln.features.word_vectors import load_packaged_glove, load_word_vectors
 
 __all__ = [
+    "CAPTION_POLICIES",
     "MODALITIES",
+    "CaptionRows",
     "Extractor",
     "FeatureBatch",
+    "TextTable",
+    "caption_rows",
     "class_embeddings",
+    "class_word_forms",
     "class_words",
     "extractor_names",
     "extractor_resolver",
+    "inflections",
     "load_extractor",
     "load_packaged_glove",
     "load_word_vectors",
     "make_extractor",
+    "mask_words",
+    "pool_captions",
+    "read_article",
+    "read_texts",
+    "word_forms",
 ]

@@ -16,7 +16,7 @@ __all__ = ["WordVectors", "class_embeddings", "class_words"]
 # A run of capitals that no small letter ends (an acronym), a capitalised or small word, or digits.
 _CAMEL = re.compile(r"[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 # GoogleNews word2vec has no vector for these, and they say nothing about a class.  # ours
-_STOP_WORDS = frozenset({"a", "an", "and", "for", "in", "of", "on", "or", "the", "to", "with", "&"})
+STOP_WORDS = frozenset({"a", "an", "and", "for", "in", "of", "on", "or", "the", "to", "with", "&"})
 
 
 class WordVectors(Protocol):
@@ -111,7 +111,7 @@ def _look_up(phrase: str, vectors: WordVectors) -> tuple[list[NDArray[Any]], lis
         for word, vector in [(part, whole)] if whole is not None else _finer_vectors(part, vectors):
             if vector is not None:
                 found.append(vector)
-            elif word.lower() not in _STOP_WORDS:
+            elif word.lower() not in STOP_WORDS:
                 lacking.append(word)
     return found, lacking
 

@@ -42,10 +42,11 @@ class CheckpointError(MaslnError):
 
 
 class MissingExtraError(MaslnError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed; ``command`` replaces the usual advice where no extra brings it."""
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'masln[{extra}]'")
+    def __init__(self, package: str, extra: str, purpose: str, *, command: str | None = None) -> None:
+        command = command or f"pip install 'masln[{extra}]'"
+        super().__init__(f"{purpose} needs {package}, which is not installed: {command}")
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:

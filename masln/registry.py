@@ -46,14 +46,15 @@ def make_registered(
         ConfigError: the name or a hyper-parameter is unknown; the nearest known name is given.
     """
     try:
-        cls = resolver.lookup(name)
+        cls: type[Registered] = resolver.lookup(name)
     except (KeyError, ValueError, TypeError) as error:
         raise ConfigError(unknown_name(kind, name, known or resolver.lookup_dict)) from error
     parameters = cls._get_param_names()
     for key in hyperparameters:
         if key not in parameters:
             raise ConfigError(unknown_name(f"hyper-parameter of {name}", key, parameters))
-    return cls(**hyperparameters)
+    made: Registered = cls(**hyperparameters)
+    return made
 
 
 def check_types(estimator: BaseEstimator) -> None:

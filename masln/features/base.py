@@ -159,7 +159,7 @@ class Extractor(BaseEstimator, ABC):  # type: ignore[misc]
         count = worker_count(workers, concurrent=self.concurrent)
         done = 0
         for batch in in_order(self._read_and_extract, chunks(_several(items), batch_size), workers=count):
-            finite = np.isfinite(batch.values).reshape(len(batch.values), -1).all(axis=1)
+            finite = finite_rows(batch.values)
             if not finite.all():
                 raise DataError(f"{self.name}: the feature of item {done + int(np.argmin(finite))} is not finite")
             done += len(batch.values)
@@ -282,6 +282,12 @@ def load_extractor(directory: str | Path) -> Extractor:
         return extractor
 
     return load_state(directory, make, what="extractor", remedy="make it again")
+
+
+def finite_rows(values: Floats) -> NDArray[np.bool_]:
+    """(n,) true for the items whose feature is finite in all its numbers."""
+    finite: NDArray[np.bool_] = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+    return finite
 
 
 def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

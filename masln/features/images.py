@@ -21,7 +21,7 @@ MAX_PIXELS = 64_000_000
 # Some processors scale the shorter side to 224 px, which makes a bomb of a long thin picture.  # ours
 _MAX_RATIO = 200
 # What a collection may hold, and no more: opening an EPS, for one, would start Ghostscript.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
 )
@@ -106,7 +106,7 @@ def _read_file(path: Path, max_pixels: int) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{path}: larger than {max_pixels:,} pixels; scale it down or leave it out") from error
     except UnidentifiedImageError as error:
-        formats = ", ".join(name for name in _FORMATS if name != "MPO")
+        formats = ", ".join(_FORMATS)
         raise DataError(f"{path}: not an image of a known kind ({formats}), or its head is damaged") from error
     except Exception as error:  # a decoder raises OSError, SyntaxError, ValueError, struct.error, KeyError, ...
         raise _damaged(str(path), error) from error

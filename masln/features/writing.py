@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masln.errors import CheckpointError, ConfigError, DataError
-from masln.features.base import BATCH_SIZE, Extractor, FeatureBatch
+from masln.features.base import BATCH_SIZE, Extractor, FeatureBatch, finite_rows
 from masln.features.journal import Journal
 from masln.features.pipeline import in_order, worker_count
 from masln.features.rows_file import RowsFile
@@ -191,7 +191,7 @@ class _Batches:
             except DataError as error:
                 skipped.append(self._skip(row, str(error)))
         batch = self.extractor.extract_read(read) if read else self._nothing()
-        finite = np.isfinite(batch.values).reshape(len(read), -1).all(axis=1)
+        finite = finite_rows(batch.values)
         if not finite.all():
             skipped += [self._skip(good[at], "its feature is not finite") for at in np.flatnonzero(~finite)]
             batch = FeatureBatch(batch.values[finite], None if batch.mask is None else batch.mask[finite])

@@ -5,6 +5,7 @@ Heavy libraries are imported only when they are used.
 
 from __future__ import annotations
 
+from masln.features.attributes import AttributeTable, attribute_embeddings, read_awa_attributes, read_cub_attributes
 from masln.features.base import (
     MODALITIES,
     Extractor,
@@ -16,7 +17,11 @@ from masln.features.base import (
 )
 from masln.features.captions import CAPTION_POLICIES, CaptionRows, caption_rows, pool_captions
 from masln.features.class_embeddings import class_embeddings, class_words
+from masln.features.class_texts import definition_embeddings, encoded_class_names, read_class_texts, wordnet_definitions
 from masln.features.doc2vec import Doc2Vec
+from masln.features.efficientnet import EfficientNetLite0
+from masln.features.hf_vision import HFVision
+from masln.features.images import MAX_PIXELS, list_images, read_image
 from masln.features.masking import class_word_forms, inflections, mask_words, word_forms
 from masln.features.sentence import SentenceEncoder
 from masln.features.text_counts import BagOfWords, TfIdf
@@ -25,34 +30,50 @@ from masln.features.text_files import read_texts
 from masln.features.text_folders import read_article
 from masln.features.text_table import TextTable
 from masln.features.topics import LatentDirichletAllocation
+from masln.features.vgg import VGG19FC7
 from masln.features.word2vec import Word2Vec
 from masln.features.word_vectors import load_packaged_glove, load_word_vectors
+from masln.features.writing import ON_ERROR, Skipped, WrittenFeatures, write_features
 
-for _extractor in (BagOfWords, TfIdf, LatentDirichletAllocation, Word2Vec, Doc2Vec, SentenceEncoder):
+_IMAGES = (EfficientNetLite0, HFVision, VGG19FC7)
+_TEXTS = (BagOfWords, TfIdf, LatentDirichletAllocation, Word2Vec, Doc2Vec, SentenceEncoder)
+for _extractor in (*_IMAGES, *_TEXTS):
     extractor_resolver.register(_extractor, synonyms={_extractor.name})
 
 __all__ = [
     "CAPTION_POLICIES",
+    "MAX_PIXELS",
     "MODALITIES",
+    "ON_ERROR",
+    "VGG19FC7",
+    "AttributeTable",
     "BagOfWords",
     "CaptionRows",
     "Doc2Vec",
+    "EfficientNetLite0",
     "Extractor",
     "FeatureBatch",
+    "HFVision",
     "LatentDirichletAllocation",
     "SentenceEncoder",
+    "Skipped",
     "TextExtractor",
     "TextTable",
     "TfIdf",
     "Word2Vec",
+    "WrittenFeatures",
+    "attribute_embeddings",
     "caption_rows",
     "class_embeddings",
     "class_word_forms",
     "class_words",
+    "definition_embeddings",
+    "encoded_class_names",
     "extractor_names",
     "extractor_resolver",
     "fitted_on",
     "inflections",
+    "list_images",
     "load_extractor",
     "load_packaged_glove",
     "load_word_vectors",
@@ -60,6 +81,12 @@ __all__ = [
     "mask_words",
     "pool_captions",
     "read_article",
+    "read_awa_attributes",
+    "read_class_texts",
+    "read_cub_attributes",
+    "read_image",
     "read_texts",
     "word_forms",
+    "wordnet_definitions",
+    "write_features",
 ]

@@ -27,6 +27,8 @@ def model_folder(model: str | Path) -> Path:
     folder = Path(model)
     if folder.is_dir():
         return folder
+    if folder.is_absolute() or len(folder.parts) > 2 or str(model).startswith("."):
+        raise DataError(f"no such folder of a model: {folder}")
     if find_spec("transformers") is None:
         raise MissingExtraError("transformers", "features", "a pretrained network")
     from huggingface_hub import snapshot_download

@@ -34,6 +34,7 @@ class _Loaded(NamedTuple):
     network: Any
     kind: str
     limit: int
+    digest: str
 
 
 class SentenceEncoder(TextExtractor):
@@ -125,7 +126,7 @@ class SentenceEncoder(TextExtractor):
     def _extract(self, items: Sequence[str]) -> FeatureBatch:
         import torch
 
-        tokenizer, network, kind, _ = self._loaded()
+        tokenizer, network, kind, *_ = self._loaded()
         # SigLIP was trained on padded texts without a mask, and takes its embedding off the last position.
         padded = self.layout == "tokens" or kind.startswith("Siglip")
         with torch.inference_mode(), one_torch_thread():
@@ -159,7 +160,7 @@ class SentenceEncoder(TextExtractor):
         return (states * real).sum(dim=1) / real.sum(dim=1)
 
     def _identity(self) -> dict[str, Any]:
-        return plain_parameters(self) | {"model": folder_hash(self._folder())}
+        return plain_parameters(self) | {"model": self._loaded().digest}
 
 
 def _load(folder: Path) -> _Loaded:
@@ -182,4 +183,4 @@ def _load(folder: Path) -> _Loaded:
         raise DataError(f"{folder}: the tokenizer has no padding token, so it belongs to no encoder of whole texts")
     # Some tokenizers say 10^30; some position tables are longer than what the tokenizer allows (RoBERTa).
     limit = min(tokenizer.model_max_length, getattr(network.config, "max_position_embeddings", 512))
-    return _Loaded(tokenizer, network, kind, int(limit))
+    return _Loaded(tokenizer, network, kind, int(limit), folder_hash(folder))

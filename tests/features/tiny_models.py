@@ -142,3 +142,27 @@ class Words(Extractor):
 
     def _restore(self, arrays: Arrays, facts: dict[str, Any]) -> None:
         self.letters_ = [chr(code) for code in arrays["codes"]]
+
+
+def save_small_vgg(file: Path, *, seed: int = 0) -> dict[str, Any]:
+    """Random weights in torchvision's names for ``vgg._PLAN`` and ``vgg._HIDDEN`` as they stand (or were patched)."""
+    import torch
+
+    from masln.features import vgg
+
+    generator = torch.Generator().manual_seed(seed)
+    shapes: dict[str, tuple[int, ...]] = {}
+    channels, index = 3, 0
+    for layer in vgg._PLAN:
+        if isinstance(layer, int):
+            shapes[f"features.{index}"] = (layer, channels, 3, 3)
+            channels = layer
+        index += 2 if isinstance(layer, int) else 1  # a ReLU follows each convolution
+    shapes |= {"classifier.0": (vgg._HIDDEN, channels * 49), "classifier.3": (vgg._HIDDEN, vgg._HIDDEN)}
+    shapes["classifier.6"] = (10, vgg._HIDDEN)
+    state = {}
+    for name, shape in shapes.items():
+        state[f"{name}.weight"] = torch.randn(shape, generator=generator) * (2 / np.prod(shape[1:])) ** 0.5
+        state[f"{name}.bias"] = torch.randn(shape[0], generator=generator) / 10
+    torch.save(state, file)
+    return state

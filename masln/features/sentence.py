@@ -96,6 +96,8 @@ class SentenceEncoder(TextExtractor):
         super().check()
         if self.pooling not in POOLINGS:
             raise ConfigError(f"pooling of {self.name} must be one of {', '.join(POOLINGS)}, got {self.pooling!r}")
+        if self.layout == "tokens" and self.pooling != "mean":
+            raise ConfigError(f"{self.name}: the tokens layout is not pooled; leave pooling out, or take layout global")
         require_within(self, max_tokens=(2, float("inf")))
 
     def _folder(self) -> Path:

@@ -70,21 +70,23 @@ class LatentDirichletAllocation(TextExtractor):
 
     def _fit(self, items: Iterator[str]) -> None:
         from gensim.models import LdaModel
+        from threadpoolctl import threadpool_limits
 
         texts = list(items)
         self.words_ = learned_vocabulary(
             texts, min_texts=self.min_texts, max_words=self.max_words, stop_words=self.stop_words, what=self.name
         )
         self._index = {word: row for row, word in enumerate(self.words_)}
-        model = LdaModel(
-            corpus=[self._counts(text) for text in texts],
-            id2word=dict(enumerate(self.words_)),
-            num_topics=self.topics,
-            passes=self.passes,
-            iterations=self.iterations,
-            random_state=self.seed,
-            eval_every=None,
-        )
+        with threadpool_limits(1, user_api="blas"):  # sums split over another number of threads round otherwise
+            model = LdaModel(
+                corpus=[self._counts(text) for text in texts],
+                id2word=dict(enumerate(self.words_)),
+                num_topics=self.topics,
+                passes=self.passes,
+                iterations=self.iterations,
+                random_state=self.seed,
+                eval_every=None,
+            )
         # Inference needs these alone: exp(E[log beta]) and the prior of the proportions.
         self._take(np.asarray(model.expElogbeta), np.asarray(model.alpha))
 
@@ -109,12 +111,15 @@ class LatentDirichletAllocation(TextExtractor):
         return sorted(counts.items())
 
     def _extract(self, items: Sequence[str]) -> FeatureBatch:
+        from threadpoolctl import threadpool_limits
+
         rows = []
-        for text in items:
-            # gensim starts each inference at a random gamma: the same one for every text, whatever came before it.
-            self._model.random_state = np.random.RandomState(self.seed)
-            gamma = self._model.inference([self._counts(text)])[0][0]
-            rows.append(gamma / gamma.sum())
+        with threadpool_limits(1, user_api="blas"):
+            for text in items:
+                # gensim starts each inference at a random gamma: the same for every text, whatever came before it.
+                self._model.random_state = np.random.RandomState(self.seed)
+                gamma = self._model.inference([self._counts(text)])[0][0]
+                rows.append(gamma / gamma.sum())
         return FeatureBatch(np.stack(rows).astype(np.float32))
 
     def _state(self) -> tuple[Arrays, dict[str, Any]]:

@@ -108,13 +108,15 @@ class Word2Vec(TextExtractor):
         super().check()
         if self.pooling not in POOLINGS:
             raise ConfigError(f"pooling of {self.name} must be one of {', '.join(POOLINGS)}, got {self.pooling!r}")
+        if self.layout == "tokens" and self.pooling != "mean":
+            raise ConfigError(f"{self.name}: the tokens layout is not pooled; leave pooling out, or take layout global")
         many = float("inf")
         require_within(self, max_tokens=(1, many), limit=(0, many), width=(1, many), window=(1, many))
         require_within(self, min_count=(1, many), epochs=(1, many), seed=(0, 2**32 - 1))
 
     @property
     def _weighs(self) -> bool:
-        return self.pooling == "sif" and self.layout == "global"
+        return self.pooling == "sif"
 
     @property
     def _words(self) -> KeyedVectors:

@@ -88,7 +88,10 @@ def sif_vectors(
 
 def first_direction(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """The first right singular vector (d,) of rows (n, d), which SIF takes off: x - (x u) u^T (ibid., algorithm 1)."""
-    first: NDArray[Any] = np.linalg.svd(rows, full_matrices=False)[2][0]
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):  # sums split over another number of threads round otherwise
+        first: NDArray[Any] = np.linalg.svd(rows, full_matrices=False)[2][0]
     return first
 
 

@@ -175,6 +175,8 @@ def test_what_learns_nothing_says_so():
         ("lda", {"seed": 2**32}, "seed of lda must be 0 to"),
         ("word2vec", {"pooling": "max"}, "pooling of word2vec must be one of mean, sif"),
         ("word2vec", {"layout": "regions"}, "layout of word2vec must be one of global, tokens"),
+        ("word2vec", {"layout": "tokens", "pooling": "sif"}, "word2vec: the tokens layout is not pooled"),
+        ("sentence", {"layout": "tokens", "pooling": "cls"}, "sentence: the tokens layout is not pooled"),
         ("doc2vec", {"kind": "cbow"}, "kind of doc2vec must be one of dbow, dm"),
         ("doc2vec", {"sample": 2.0}, "sample of doc2vec must be 0 to 1"),
         ("sentence", {"max_tokens": 1}, "max_tokens of sentence must be at least 2"),
@@ -204,10 +206,11 @@ def digests():
     return whole.hexdigest()
 
 
-def test_another_process_with_another_hash_seed_gives_the_same_bytes():
+def test_another_process_with_other_hashes_and_threads_gives_the_same_bytes():
     found = set()
     for seed in ("1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"}
+        threads = {"OMP_NUM_THREADS": seed, "OPENBLAS_NUM_THREADS": seed}
+        environment = {**os.environ, "PYTHONHASHSEED": seed, **threads}
         command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parents[2])]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         found.add(done.stdout.strip().splitlines()[-1])

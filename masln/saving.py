@@ -54,7 +54,10 @@ def save_state(directory: str | Path, config: Mapping[str, Any], arrays: Mapping
         CheckpointError: the disk refuses.
     """
     folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"cannot make the folder {folder}: {error.strerror or error}; choose another") from error
     contiguous = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
     write_atomically(folder / WEIGHTS, save_tensors(contiguous))
     write_atomically(folder / CONFIG, (json.dumps(config, indent=1) + "\n").encode())

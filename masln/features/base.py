@@ -158,15 +158,24 @@ class Extractor(BaseEstimator, ABC):  # type: ignore[misc]
         self._require_fitted()
         count = worker_count(workers, concurrent=self.concurrent)
         done = 0
-        for batch in in_order(self._read_and_extract, chunks(_several(items), batch_size), workers=count):
+        numbered = enumerate(chunks(_several(items), batch_size))
+        starts = ((number * batch_size, chunk) for number, chunk in numbered)
+        for batch in in_order(self._read_and_extract, starts, workers=count):
             finite = finite_rows(batch.values)
             if not finite.all():
                 raise DataError(f"{self.name}: the feature of item {done + int(np.argmin(finite))} is not finite")
             done += len(batch.values)
             yield batch
 
-    def _read_and_extract(self, items: Sequence[Any]) -> FeatureBatch:
-        return self.extract_read([self._read(item) for item in items])
+    def _read_and_extract(self, numbered: tuple[int, Sequence[Any]]) -> FeatureBatch:
+        start, items = numbered
+        read = []
+        for number, item in enumerate(items, start):
+            try:
+                read.append(self._read(item))
+            except DataError as error:
+                raise DataError(f"item {number}: {error}") from error
+        return self.extract_read(read)
 
     def extract_read(self, read: Sequence[Any]) -> FeatureBatch:
         """Features of items that ``_read`` returned, held against ``shape`` and ``masked``; finite or not."""

@@ -135,9 +135,11 @@ class HFVision(ImageExtractor):
         from PIL import Image
 
         try:
+            pixels = [_processed(loaded.processor, Image.new("RGB", size)) for size in ((64, 48), (48, 64))]
+            if pixels[0].shape != pixels[1].shape:
+                raise ValueError(f"{pixels[0].shape} and {pixels[1].shape}, but one size for all pictures is needed")
             with torch.inference_mode(), one_torch_thread():
-                pixels = _processed(loaded.processor, Image.new("RGB", (64, 48)))
-                return tuple(self._forward(loaded, pixels[None]).shape[1:])
+                return tuple(self._forward(loaded, np.stack(pixels)).shape[1:])
         except (ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"model {self.model} does not take what its own processor gives ({reason})") from error

@@ -86,8 +86,10 @@ class Journal:
             return
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise CheckpointError(f"another process is writing {self.path.parent}; wait for it, or end it") from error
+        except OSError:  # some network disks know no locks
+            return
 
     def _read(self, head: dict[str, Any]) -> None:
         """Take the entries after the head; the head is written where the file is new."""

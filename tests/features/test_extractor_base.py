@@ -97,6 +97,11 @@ class TestTransform:
         with pytest.raises(DataError, match="item 5 is not finite"):
             Tally().transform([0, 1, 2, 3, 4, float("nan")], batch_size=5)
 
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_an_item_that_cannot_be_read_is_named(self, workers):
+        with pytest.raises(DataError, match=r"item 7: x\.jpg: no number"):
+            list(Tally().batches([*range(7), "x.jpg", "y.jpg"], batch_size=5, workers=workers))
+
     def test_an_extractor_with_a_bug_is_told_so(self, monkeypatch):
         monkeypatch.setattr(Tally, "dim", 4)
         with pytest.raises(DataError, match=r"expected \(2, 4\)"):

@@ -124,6 +124,13 @@ class TestRefused:
         with pytest.raises(DataError, match="does not take what its own processor gives"):
             HFVision(model=tmp_path).transform([np.zeros((9, 9), np.uint8)])
 
+    def test_a_processor_that_keeps_each_picture_its_shape(self, tmp_path):
+        _, processor = save_model("resnet", tmp_path)
+        processor.do_resize = False
+        processor.save_pretrained(tmp_path)
+        with pytest.raises(DataError, match="one size for all pictures is needed"):
+            HFVision(model=tmp_path).transform([np.zeros((9, 9), np.uint8)])
+
     def test_without_transformers(self, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "transformers", None)
         with pytest.raises(MissingExtraError, match=r"transformers.*masln\[features\]"):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masln.errors import DataError
+from masln.features.class_embeddings import check_names
 from masln.features.text_table import read_utf8
 
 __all__ = ["AttributeTable", "attribute_embeddings", "read_awa_attributes", "read_cub_attributes"]
@@ -77,8 +78,7 @@ def attribute_embeddings(names: Sequence[str], table: AttributeTable) -> NDArray
     Raises:
         DataError: Some names have no row; the message lists them all.
     """
-    if isinstance(names, str | bytes) or not len(names):
-        raise DataError(f"class names must be a list of at least one name, not {names!r}")
+    check_names(names)
     rows = {_key(name): row for row, name in enumerate(table.class_names)}
     missing = [name for name in names if _key(name) not in rows]
     if missing:

@@ -50,17 +50,8 @@ def class_embeddings(
     Raises:
         DataError: If a name is bytes or empty, or some names lack a vector; the message lists them all.
     """
-    if isinstance(names, str | bytes):
-        raise DataError(f"class names must be a sequence of names, not the one name {names!r}; give a list")
-    for position, name in enumerate(names):
-        if isinstance(name, bytes):
-            raise DataError(f"class name {position} is bytes ({name!r}); decode it first, for instance as UTF-8")
-        if not isinstance(name, str):
-            raise DataError(f"class name {position} is {type(name).__name__}; text is needed")
-    synonyms = synonyms or {}
-    unused = sorted(set(synonyms) - set(names))
-    if unused:
-        raise DataError(f"synonyms name no class: {', '.join(unused)}; the keys must be class names as they stand")
+    check_names(names)
+    synonyms = checked_synonyms(synonyms, names)
     rows, missing = [], []
     for name in names:
         found, lacking = _look_up(synonyms.get(name, name), vectors)
@@ -73,9 +64,33 @@ def class_embeddings(
             f"no word vector for {len(missing)} of {len(names)} class names: {'; '.join(missing)}; "
             "give synonyms for them or other word vectors"
         )
-    if not rows:
-        raise DataError("no class names given; at least one is needed")
     return np.stack(rows).astype(np.float32)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse what is no list of class names.
+
+    Raises:
+        DataError: It is one name or none, or a name is bytes or of another type; the message has its position.
+    """
+    if isinstance(names, str | bytes):
+        raise DataError(f"class names must be a sequence of names, not the one name {names!r}; give a list")
+    for position, name in enumerate(names):
+        if isinstance(name, bytes):
+            raise DataError(f"class name {position} is bytes ({name!r}); decode it first, for instance as UTF-8")
+        if not isinstance(name, str):
+            raise DataError(f"class name {position} is {type(name).__name__}; text is needed")
+    if not len(names):
+        raise DataError("no class names given; at least one is needed")
+
+
+def checked_synonyms(synonyms: Mapping[str, str] | None, names: Sequence[str]) -> Mapping[str, str]:
+    """Synonyms, none where there are none; DataError if one is for a name that is not there."""
+    synonyms = synonyms or {}
+    unused = sorted(set(synonyms) - set(names))
+    if unused:
+        raise DataError(f"synonyms name no class: {', '.join(unused)}; the keys must be class names as they stand")
+    return synonyms
 
 
 def class_words(name: str) -> list[str]:

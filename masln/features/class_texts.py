@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from masln.errors import DataError
 from masln.features.base import Extractor
-from masln.features.class_embeddings import STOP_WORDS, WordVectors, class_words
+from masln.features.class_embeddings import STOP_WORDS, WordVectors, check_names, checked_synonyms, class_words
 from masln.features.text_files import read_texts
 from masln.features.words import words_of
 
@@ -64,8 +64,7 @@ def definition_embeddings(
     Raises:
         DataError: Some classes have no definition, or none of its words a vector; the message lists them all.
     """
-    if isinstance(names, str | bytes) or not len(names):
-        raise DataError(f"class names must be a list of at least one name, not {names!r}")
+    check_names(names)
     absent = [name for name in names if name not in definitions]
     if absent:
         raise DataError(
@@ -100,6 +99,7 @@ def wordnet_definitions(names: Sequence[str]) -> dict[str, str]:
         DataError: nltk or its corpus is not installed (nothing is fetched), or some names are not in WordNet; the
             message lists them all.
     """
+    check_names(names)
     if find_spec("nltk") is None:
         raise DataError("WordNet definitions need nltk and its wordnet corpus; or give definitions in a file")
     from nltk.corpus import wordnet  # type: ignore[import-not-found,import-untyped,unused-ignore]
@@ -145,14 +145,10 @@ def encoded_class_names(
     """
     if encoder.modality != "text" or encoder.length:
         raise DataError(f"{encoder.name}: class names need a text extractor of layout global")
-    if isinstance(names, str | bytes) or not len(names):
-        raise DataError(f"class names must be a list of at least one name, not {names!r}")
+    check_names(names)
     if "{}" not in template:
         raise DataError(f"template {template!r} has no place for the name; write it as {{}}")
-    synonyms = synonyms or {}
-    unused = sorted(set(synonyms) - set(names))
-    if unused:
-        raise DataError(f"synonyms name no class: {', '.join(unused)}; the keys must be class names as they stand")
+    synonyms = checked_synonyms(synonyms, names)
     rows = encoder.transform([template.replace("{}", synonyms.get(name) or _plain_name(name)) for name in names])
     zero = [name for name, row in zip(names, rows, strict=True) if not np.any(row)]
     if zero:

@@ -55,7 +55,8 @@ class Doc2Vec(TextExtractor):
         negative: int = 5,  # gensim's
         sample: float = 1e-3,  # gensim's
         epochs: int = 20,  # ours; Lau and Baldwin 2016 took 20 to 400
-        infer_epochs: int = 50,  # ours
+        # ours: nearest neighbours of RSICD's training captions share their class at .869, at 50 .856, at 100 .819
+        infer_epochs: int = 20,
         seed: int = 0,
     ) -> None:
         self.width = width

@@ -27,6 +27,8 @@ _TOWERS = {
     "siglip": "SiglipTextModel",
     "siglip_text_model": "SiglipTextModel",
 }
+# Their positions count from behind that of padding: RoBERTa's table of 514 serves 512 tokens.
+_OFFSET = ("camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl")
 
 
 class _Loaded(NamedTuple):
@@ -183,6 +185,8 @@ def _load(folder: Path) -> _Loaded:
         raise DataError(f"{folder}: {config.model_type} is no text encoder; give a BERT, CLIP or SigLIP")
     if tokenizer.pad_token is None:
         raise DataError(f"{folder}: the tokenizer has no padding token, so it belongs to no encoder of whole texts")
-    # Some tokenizers say 10^30; some position tables are longer than what the tokenizer allows (RoBERTa).
-    limit = min(tokenizer.model_max_length, getattr(network.config, "max_position_embeddings", 512))
+    positions = getattr(network.config, "max_position_embeddings", 512)
+    if config.model_type in _OFFSET:
+        positions -= tokenizer.pad_token_id + 1
+    limit = min(tokenizer.model_max_length, positions)  # where a tokenizer knows none, it says 10^30
     return _Loaded(tokenizer, network, kind, int(limit), folder_hash(folder))

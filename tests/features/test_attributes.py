@@ -51,7 +51,7 @@ def test_awa(awa):
 def test_all_missing_names_are_listed(awa):
     with pytest.raises(DataError, match="no attributes for 2 of 3 class names: whale, otter;"):
         attribute_embeddings(["whale", "antelope", "otter"], read_awa_attributes(awa))
-    with pytest.raises(DataError, match="list of at least one name"):
+    with pytest.raises(DataError, match="not the one name"):
         attribute_embeddings("whale", read_awa_attributes(awa))
 
 

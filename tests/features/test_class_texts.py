@@ -75,7 +75,7 @@ def test_a_definition_is_the_mean_of_the_words_that_say_something():
         definition_embeddings(["x", "airfield", "y"], definitions, VECTORS)
     with pytest.raises(DataError, match="no word of the definition has a vector for 1 of 2 classes: other;"):
         definition_embeddings(["other", "b"], definitions, VECTORS)
-    with pytest.raises(DataError, match="at least one name"):
+    with pytest.raises(DataError, match="no class names given"):
         definition_embeddings([], definitions, VECTORS)
 
 
@@ -120,6 +120,8 @@ def test_names_are_encoded_as_words():
         encoded_class_names(names, encoder, template="a photo")
     with pytest.raises(DataError, match="synonyms name no class: tv"):
         encoded_class_names(names, encoder, synonyms={"tv": "x"})
+    with pytest.raises(DataError, match="class name 1 is bytes"):
+        encoded_class_names(["TV", b"TV"], encoder)
     with pytest.raises(DataError, match="layout global"):
         encoded_class_names(names, Word2Vec(layout="tokens"))
 

@@ -29,11 +29,11 @@ def tokenizer_of(kind):
     form = "$A <end>" if kind == "siglip" else "<start> $A <end>"
     inner.post_processor = processors.TemplateProcessing(single=form, special_tokens=[("<start>", 1), ("<end>", 2)])
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="<pad>", unk_token="<unk>", eos_token="<end>", model_max_length=12
+        tokenizer_object=inner, pad_token="<pad>", unk_token="<unk>", eos_token="<end>"
     )
 
 
-@pytest.fixture(params=["bert", "clip", "clip-text", "siglip", "siglip-text"])
+@pytest.fixture(params=["bert", "roberta", "clip", "clip-text", "siglip", "siglip-text"])
 def tiny(request, tmp_path):
     """A tiny random model of each kind, saved as real ones are; the folder, the model and its tokenizer."""
     t = transformers
@@ -42,6 +42,9 @@ def tiny(request, tmp_path):
     image = TOWER | {"image_size": 16, "patch_size": 8}
     make = {
         "bert": lambda: t.BertModel(t.BertConfig(**TOWER, **size)),
+        "roberta": lambda: t.RobertaModel(
+            t.RobertaConfig(**TOWER, vocab_size=14, max_position_embeddings=13, pad_token_id=0), add_pooling_layer=False
+        ),
         "clip": lambda: t.CLIPModel(t.CLIPConfig(text_config=text, vision_config=image, projection_dim=6)),
         "clip-text": lambda: t.CLIPTextModelWithProjection(t.CLIPTextConfig(**text)),
         "siglip": lambda: t.SiglipModel(t.SiglipConfig(text_config=text, vision_config=image)),

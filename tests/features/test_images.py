@@ -166,16 +166,16 @@ class TestDamage:
                 read_image(path)
 
     def test_a_flipped_bit_in_the_pixels_of_a_png_is_told(self, tmp_path):
+        """Any bit of them: decoding alone passes over some of those near the end."""
         stream = io.BytesIO()
-        noise = np.random.default_rng(1).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(stream, "PNG")
+        noise = np.random.default_rng(1).normal(0, 20, (24, 36, 3))
+        Image.fromarray((gradient() / 2 + 64 + noise).clip(0, 255).astype(np.uint8)).save(stream, "PNG")
         content = bytearray(stream.getvalue())
-        start = content.index(b"IDAT")
-        for at in np.random.default_rng(2).integers(start + 8, len(content) - 20, 40):
+        for at in range(content.index(b"IDAT"), len(content) - 12):
             flipped = content.copy()
             flipped[at] ^= 1 << (at % 8)
             (tmp_path / "a.png").write_bytes(flipped)
-            with pytest.raises(DataError, match=r"a\.png: damaged"):
+            with pytest.raises(DataError, match=r"a\.png: "):
                 read_image(tmp_path / "a.png")
 
     @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, on EXIF

@@ -57,6 +57,24 @@ class TestFiles:
         regions = write(tmp_path, extractor=Tally(layout="regions"))
         assert regions.load().values.shape == (103, 2, 3) and regions.mask is None
 
+    def test_the_values_get_their_name_last(self, tmp_path, monkeypatch):
+        """So where they stand, the mask does; stopped in between, the next call does the rest."""
+        words, replace, named = Words().fit(["abc"]), os.replace, []
+
+        def rename(source, target):
+            if len(named) == 1:
+                raise OSError("stopped in between")
+            named.append(Path(target).name)
+            replace(source, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", rename)
+            with pytest.raises(DataError, match="stopped in between"):
+                write(tmp_path, ["ab", "c"], words, name="text")
+        assert named == ["text_mask.npy"] and not (tmp_path / "text.npy").exists()
+        done = write(tmp_path, ["ab", "c"], words, name="text")
+        np.testing.assert_array_equal(done.load().mask.sum(axis=1), [2, 1])
+
     @pytest.mark.parametrize("workers", [1, 2, 4])
     def test_workers_do_not_change_a_byte(self, tmp_path, workers):
         items = [*NUMBERS[:50], "broken", *NUMBERS]

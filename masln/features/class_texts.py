@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from masln.errors import DataError
 from masln.features.base import Extractor
 from masln.features.class_embeddings import STOP_WORDS, WordVectors, check_names, checked_synonyms, class_words
 from masln.features.text_files import read_texts
+from masln.features.text_table import read_utf8
 from masln.features.words import words_of
 
 __all__ = ["definition_embeddings", "encoded_class_names", "read_class_texts", "wordnet_definitions"]
@@ -164,10 +166,6 @@ def _plain_name(name: str) -> str:
 
 
 def _two_columns(file: Path) -> tuple[str, ...]:
-    import csv
-
-    from masln.features.text_table import read_utf8
-
     if not file.is_file():
         raise DataError(f"no such file of class texts: {file}")
     delimiter = "\t" if file.suffix.lower() == ".tsv" else ","

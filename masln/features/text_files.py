@@ -164,6 +164,11 @@ def _csv_rows(file: Path, delimiter: str) -> Iterator[tuple[str, dict[str, str]]
         header = next(reader, [])
         if len(set(header)) != len(header) or not all(name.strip() for name in header):
             raise DataError(f"{file}:1: a column of the header has no name, or the name of another: {header}")
+        if len(header) == 1 and (
+            other := next((mark for mark in ";\t|," if mark in header[0] and mark != delimiter), "")
+        ):
+            # Excel writes semicolons in much of Europe: the whole row would be taken for the text.
+            raise DataError(f"{file}:1: the columns are parted by {other!r}; save the file with {delimiter!r}")
         for fields in reader:
             where = f"{file}:{reader.line_num}"
             if fields and len(fields) != len(header):

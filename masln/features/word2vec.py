@@ -37,7 +37,7 @@ POOLINGS = ("mean", "sif")
 
 
 class Word2Vec(TextExtractor):
-    """Word vectors of a text, words without one passed over.
+    """Word vectors of a text, its words looked up in small letters, those without a vector passed over.
 
     A text in which no word has a vector, an empty one included, is a row of zeros. In the `tokens` layout it is one
     position of zeros that counts as real, since attention over no position at all has no value. `sif` weights by

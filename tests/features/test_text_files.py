@@ -102,6 +102,7 @@ def test_rows_of_one_id_are_gathered_when_asked(tmp_path):
         (b"id,text\na,b\nb,cut of", r":3: the last line has no line end"),
         (b"id,id\na,b\n", r":1: a column of the header"),
         (b"id,text\n", r"no texts|no column"),
+        (b"image;text\na;b\n", r":1: the columns are parted by ';'; save the file with ','"),
         (b"", r"empty"),
     ],
 )

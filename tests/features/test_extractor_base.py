@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +22,10 @@ from masln.features.base import (
     load_extractor,
     make_extractor,
 )
-from masln.features.pipeline import in_order, worker_count
+from masln.features.pipeline import in_order
 from tests.features.tiny_models import Tally, Words
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -197,14 +203,14 @@ class TestPipeline:
             next(results)
 
     def test_each_thread_computes_with_one_torch_thread(self):
-        import torch
-
-        before = torch.get_num_threads()
-        try:
-            torch.set_num_threads(3)
-            counts = set(in_order(lambda _: torch.get_num_threads(), range(8), workers=2))
-            assert counts == {1} and torch.get_num_threads() == 3
-            assert worker_count(None, concurrent=True) == 3 and worker_count(None, concurrent=False) == 1
-            assert worker_count(7, concurrent=False) == 1
-        finally:
-            torch.set_num_threads(before)
+        """In a process of its own, as threads begin with the number that the environment gave the process."""
+        program = (
+            "import torch; torch.set_num_threads(2)\n"
+            "from masln.features.pipeline import in_order, worker_count\n"
+            "print(set(in_order(lambda _: torch.get_num_threads(), range(8), workers=2)), torch.get_num_threads())\n"
+            "print(*(worker_count(n, concurrent=c) for n, c in ((None, True), (None, False), (7, False), (7, True))))\n"
+        )
+        environment = os.environ | {"OMP_NUM_THREADS": "2"}
+        call = [sys.executable, "-c", program]
+        done = subprocess.run(call, capture_output=True, text=True, cwd=ROOT, env=environment)
+        assert done.stdout.split("\n")[:2] == ["{1} 2", "2 1 1 7"], done.stderr

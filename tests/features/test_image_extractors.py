@@ -107,6 +107,15 @@ def test_clones_and_copies(make):
         copy.set_params(layout="tokens").transform(pictures(2))
 
 
+def test_other_weights_are_loaded_when_they_are_set(make):
+    if not make.weights:
+        pytest.skip("its weights are part of an installed package")
+    extractor, other = make(seed=0), make(seed=1).transform(pictures(2))
+    assert not np.array_equal(extractor.transform(pictures(2)), other)
+    extractor.set_params(**{make.weights: make.place(1)})
+    np.testing.assert_array_equal(extractor.transform(pictures(2)), other)
+
+
 @pytest.mark.parametrize("layout", ["global", "regions"])
 def test_the_loaded_one_is_the_saved_one(make, tmp_path, layout):
     extractor = make(layout=layout)

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -158,7 +157,7 @@ def _csv_rows(file: Path, delimiter: str) -> Iterator[tuple[str, dict[str, str]]
         last = text.count("\n") + 1
         raise DataError(f"{file}:{last}: the last line has no line end, so it may be cut short; add one if it is whole")
     # An article can be longer than the 128 KiB that the csv module allows; a quote left open ends at the file's end.
-    csv.field_size_limit(sys.maxsize)
+    csv.field_size_limit(2**31 - 1)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])

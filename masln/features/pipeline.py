@@ -45,12 +45,9 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], *, worke
     if workers == 1:
         yield from map(function, items)
         return
-    import torch
-
     waiting: deque[Future[Result]] = deque()
     with one_torch_thread():
-        # New threads start with torch's own number; the setting outside holds for this thread.
-        pool = ThreadPoolExecutor(workers, "masln-features", initializer=torch.set_num_threads, initargs=(1,))
+        pool = ThreadPoolExecutor(workers, "masln-features")  # new threads take torch's number over
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))

@@ -89,9 +89,9 @@ def read_image(item: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
 def _read_file(path: Path, max_pixels: int) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
-    if not path.is_file():
-        raise DataError(f"no such image file: {path}")
     try:
+        if not path.is_file():
+            raise DataError(f"no such image file: {path}")
         if path.stat().st_size == 0:
             raise DataError(f"{path}: the file is empty; get it again or leave it out")
         with Image.open(path, formats=_FORMATS) as opened:
@@ -113,6 +113,8 @@ def _read_file(path: Path, max_pixels: int) -> Image.Image:
 
 
 def _damaged(name: str, error: Exception) -> DataError:
+    if isinstance(error, OSError) and error.errno is not None:  # the system's word, not a decoder's
+        return DataError(f"{name[:200]}: cannot be read ({error.strerror}); mend that or leave it out")
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return DataError(f"{name}: damaged or truncated image ({reason}); get it again or leave it out")
 

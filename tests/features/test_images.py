@@ -165,6 +165,18 @@ class TestDamage:
             with pytest.raises(DataError, match="no such image file"):
                 read_image(path)
 
+    def test_a_file_that_the_system_does_not_give(self, tmp_path, monkeypatch, photo):
+        photo.save(tmp_path / "a.png")
+        with pytest.raises(DataError, match=r"cannot be read .*File name too long"):
+            read_image(tmp_path / ("a" * 300 + ".jpg"))
+
+        def denied(*_args, **_options):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Image, "open", denied)
+        with pytest.raises(DataError, match=r"a\.png: cannot be read \(Permission denied\)"):
+            read_image(tmp_path / "a.png")
+
     def test_a_flipped_bit_in_the_pixels_of_a_png_is_told(self, tmp_path):
         """Any bit of them: decoding alone passes over some of those near the end."""
         stream = io.BytesIO()

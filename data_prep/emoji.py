@@ -9,7 +9,8 @@ two drawings of a concept are one group and share their text (so are "cow" and "
 the official split parts groups, never drawings.
 
 Why this text and these class vectors: `benchmarks/emoji_text_features.py` fits on half of the seen classes and
-retrieves the other half, five class splits both ways round, training pairs only.
+retrieves the other half, five class splits both ways round, training pairs only (MASLN before it had canonical
+directions).
 mAP (chance .184, standard errors .006 to .013):
 
 ============== ===== ========= ======================== =====================

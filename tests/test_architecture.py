@@ -17,6 +17,7 @@ FLOORS = (
     "web",
     "reporting",
     "experiments",
+    "preparation",
     "retrieval",
     "models",
     "training",

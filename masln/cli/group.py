@@ -18,6 +18,7 @@ COMMANDS = {
     "data": "List, describe and check datasets.",
     "evaluate": "Repeat the figures of a saved run.",
     "methods": "List the methods and their hyper-parameters.",
+    "prepare": "Make a bundle of your own pictures and texts.",
     "train": "Train a method and print its figures beside CCA and chance.",
 }
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from masln.data.bundle import bundle_hash, read_bundle, write_bundle
+from masln.data.bundle import bundle_hash, check_target, file_sha256, read_bundle, write_bundle
 from masln.data.catalogue import DEFAULT_DATASET, bundled_datasets, find_bundle, load_dataset
-from masln.data.class_split import RULES, ClassSplit, make_class_split, read_class_list
+from masln.data.class_split import RULES, ClassSplit, make_class_split, parse_class_split, read_class_list
 from masln.data.leakage import leakage_report
 from masln.data.paired import PairedDataset
 
@@ -15,10 +15,13 @@ __all__ = [
     "PairedDataset",
     "bundle_hash",
     "bundled_datasets",
+    "check_target",
+    "file_sha256",
     "find_bundle",
     "leakage_report",
     "load_dataset",
     "make_class_split",
+    "parse_class_split",
     "read_bundle",
     "read_class_list",
     "write_bundle",

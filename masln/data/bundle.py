@@ -20,7 +20,7 @@ from masln._version import __version__
 from masln.data.paired import PairedDataset
 from masln.errors import DataError
 
-__all__ = ["MANIFEST", "bundle_hash", "file_sha256", "read_bundle", "write_bundle"]
+__all__ = ["MANIFEST", "bundle_hash", "check_target", "file_sha256", "read_bundle", "write_bundle"]
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -35,8 +35,9 @@ def write_bundle(
     licence: str,
     source: str,
     recipe: Mapping[str, Any],
-    extra_files: Mapping[str, str] | None = None,
+    extra_files: Mapping[str, str | Path] | None = None,
     overwrite: bool = False,
+    scratch: Path | None = None,
 ) -> Path:
     """Write a dataset as a bundle: into a temporary folder first, renamed when whole.
 
@@ -46,8 +47,9 @@ def write_bundle(
         licence: Under which terms the data may be used.
         source: Where the raw data came from.
         recipe: What made the features, and its parameters; JSON-able.
-        extra_files: Further text files by name, such as ``LICENSES.md``.
+        extra_files: Further files by their path in the bundle, such as ``LICENSES.md``: a text, or a file to copy.
         overwrite: Replace a bundle that is already there.
+        scratch: Where the temporary folder is made, on the same disk; beside the bundle by default.
 
     Returns:
         The bundle's folder.
@@ -56,15 +58,12 @@ def write_bundle(
         DataError: the folder exists, features are not finite, or the disk refuses.
     """
     target = Path(directory)
-    if target.exists() and not overwrite:
-        raise DataError(f"{target} exists; choose another folder or ask to overwrite it")
-    if target.exists() and not (target / MANIFEST).is_file():
-        raise DataError(f"{target} exists and is no bundle; it is left as it is: choose another folder")
+    check_target(target, overwrite=overwrite)
     dataset.require_finite()
     parent = target.absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=scratch or parent))
     except OSError as error:
         raise DataError(f"cannot write the bundle {target}: {error.strerror or error}") from error
     try:
@@ -89,7 +88,22 @@ def write_bundle(
     return target
 
 
-def _fill(folder: Path, dataset: PairedDataset, facts: Mapping[str, Any], extra_files: Mapping[str, str]) -> None:
+def check_target(directory: str | Path, *, overwrite: bool = False) -> None:
+    """See before the work whether a bundle may be written there.
+
+    Raises:
+        DataError: something is there that is not to be replaced, or is no bundle.
+    """
+    target = Path(directory)
+    if target.exists() and not overwrite:
+        raise DataError(f"{target} exists; choose another folder or ask to overwrite it")
+    if target.exists() and not (target / MANIFEST).is_file():
+        raise DataError(f"{target} exists and is no bundle; it is left as it is: choose another folder")
+
+
+def _fill(
+    folder: Path, dataset: PairedDataset, facts: Mapping[str, Any], extra_files: Mapping[str, str | Path]
+) -> None:
     files: dict[str, dict[str, Any]] = {}
     for name in _ARRAYS:
         values = getattr(dataset, name)
@@ -102,8 +116,12 @@ def _fill(folder: Path, dataset: PairedDataset, facts: Mapping[str, Any], extra_
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
     files["pairs.csv"] = {}
-    for name, text in extra_files.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    for name, content in extra_files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Path):
+            shutil.copyfile(content, folder / name)
+        else:
+            (folder / name).write_text(content, encoding="utf-8")
         files[name] = {}
     for name in files:
         files[name] = {"sha256": file_sha256(folder / name)} | files[name]

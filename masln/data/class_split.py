@@ -13,7 +13,7 @@ import numpy as np
 
 from masln.errors import SplitError, unknown_name
 
-__all__ = ["RULES", "ClassSplit", "make_class_split", "read_class_list"]
+__all__ = ["RULES", "ClassSplit", "make_class_split", "parse_class_split", "read_class_list"]
 
 RULES = ("random", "parity", "parity-odd", "listed", "all-seen")
 VALIDATION_SHARE = 0.2  # PROTOCOL: a fifth of the seen classes
@@ -124,6 +124,19 @@ def make_class_split(
     count = min(count, len(seen) - 1)
     validation = rng.permutation(seen)[:count].tolist()
     return ClassSplit(names, tuple(seen), tuple(sorted(unseen)), tuple(sorted(validation)), rule=rule, seed=seed)
+
+
+def parse_class_split(text: str) -> tuple[str, tuple[str, ...] | None]:
+    """Read what the command line writes for a rule: ``random``, ``parity``, ... or ``listed:FILE``.
+
+    Returns:
+        The rule, unchecked, and the unseen class names of the file; None without one.
+
+    Raises:
+        SplitError: the file cannot be read.
+    """
+    rule, _, file = text.partition(":")
+    return rule, tuple(read_class_list(Path(file))) if file else None
 
 
 def read_class_list(path: Path) -> list[str]:

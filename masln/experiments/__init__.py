@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from masln.experiments.config import RunConfig, apply_settings, read_config
+from masln.experiments.config import RunConfig, apply_settings, read_config, read_setting
 from masln.experiments.directory import RunDirectory
 from masln.experiments.experiment import (
     Experiment,
@@ -32,6 +32,7 @@ __all__ = [
     "make_config",
     "read_config",
     "read_experiment",
+    "read_setting",
     "run_experiment",
     "summary_rows",
 ]

@@ -16,7 +16,7 @@ from masln.errors import ConfigError, SplitError, unknown_name
 from masln.evaluation import Protocol
 from masln.training import Runtime
 
-__all__ = ["RunConfig", "apply_settings", "read_config"]
+__all__ = ["RunConfig", "apply_settings", "read_config", "read_setting"]
 
 BASELINES = ("cca", "chance")
 
@@ -153,16 +153,10 @@ def apply_settings(values: Mapping[str, Any], settings: Sequence[str]) -> dict[s
     result = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
     known = {f.name for f in dataclasses.fields(RunConfig)}
     for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not (equals and key):
-            raise ConfigError(f"--set {setting!r}: write key=value, such as --set code_width=64")
+        key, value = read_setting(setting)
         head, _, tail = key.partition(".")
         if not tail and head not in known:
             head, tail = "hyperparameters", head
-        try:
-            value = _load_yaml(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {setting!r}: the value cannot be read as YAML") from error
         if not tail:
             result[head] = value
         elif head in ("hyperparameters", "protocol"):
@@ -170,6 +164,26 @@ def apply_settings(values: Mapping[str, Any], settings: Sequence[str]) -> dict[s
         else:
             raise ConfigError(unknown_name("configuration part", head, ("hyperparameters", "protocol")))
     return result
+
+
+def read_setting(setting: str, *, option: str = "--set", example: str = "code_width=64") -> tuple[str, Any]:
+    """Read one ``key=value`` of a command line, the value as YAML.
+
+    Args:
+        setting: As written.
+        option: What it was given to, for messages.
+        example: A sound one, for messages.
+
+    Raises:
+        ConfigError: there is no ``=``, no key, or the value is no YAML.
+    """
+    key, equals, text = setting.partition("=")
+    if not (equals and key):
+        raise ConfigError(f"{option} {setting!r}: write key=value, such as {option} {example}")
+    try:
+        return key, _load_yaml(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{option} {setting!r}: the value cannot be read as YAML") from error
 
 
 def _typed(key: str, value: Any) -> Any:

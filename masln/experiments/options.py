@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from masln.data import read_class_list
+from masln.data import parse_class_split
 from masln.experiments.config import RunConfig, apply_settings, read_config
 
 __all__ = ["default_directory", "make_config"]
@@ -36,10 +36,9 @@ def make_config(options: Mapping[str, Any], given: Collection[str]) -> RunConfig
     if "baselines" in given:
         values["baselines"] = [name.strip() for name in options["baselines"].split(",") if name.strip()]
     if "class_split" in given:
-        rule, _, file = options["class_split"].partition(":")
-        values["class_split"] = rule
-        if file:
-            values["listed"] = read_class_list(Path(file))
+        values["class_split"], listed = parse_class_split(options["class_split"])
+        if listed is not None:
+            values["listed"] = list(listed)
     return RunConfig.from_dict(apply_settings(values, options.get("settings", ())))
 
 

@@ -23,10 +23,11 @@ from masln.features.efficientnet import EfficientNetLite0
 from masln.features.hf_vision import HFVision
 from masln.features.images import MAX_PIXELS, list_images, read_image
 from masln.features.masking import class_word_forms, inflections, mask_words, word_forms
+from masln.features.rows_file import RowsFile
 from masln.features.sentence import SentenceEncoder
 from masln.features.text_counts import BagOfWords, TfIdf
 from masln.features.text_extractor import TextExtractor, fitted_on
-from masln.features.text_files import read_texts
+from masln.features.text_files import TEXT_NAMES, Row, guess_columns, read_rows, read_texts, texts_of_rows
 from masln.features.text_folders import read_article
 from masln.features.text_table import TextTable
 from masln.features.topics import LatentDirichletAllocation
@@ -45,6 +46,7 @@ __all__ = [
     "MAX_PIXELS",
     "MODALITIES",
     "ON_ERROR",
+    "TEXT_NAMES",
     "VGG19FC7",
     "AttributeTable",
     "BagOfWords",
@@ -55,6 +57,8 @@ __all__ = [
     "FeatureBatch",
     "HFVision",
     "LatentDirichletAllocation",
+    "Row",
+    "RowsFile",
     "SentenceEncoder",
     "Skipped",
     "TextExtractor",
@@ -72,6 +76,7 @@ __all__ = [
     "extractor_names",
     "extractor_resolver",
     "fitted_on",
+    "guess_columns",
     "inflections",
     "list_images",
     "load_extractor",
@@ -85,7 +90,9 @@ __all__ = [
     "read_class_texts",
     "read_cub_attributes",
     "read_image",
+    "read_rows",
     "read_texts",
+    "texts_of_rows",
     "word_forms",
     "wordnet_definitions",
     "write_features",

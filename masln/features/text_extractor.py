@@ -24,7 +24,9 @@ class TextExtractor(Extractor):
         return item
 
 
-def fitted_on(extractor: Extractor, texts: Sequence[str], *, class_split: str | None = None) -> dict[str, Any]:
+def fitted_on(
+    extractor: Extractor, texts: Sequence[str], *, class_split: str | None = None, training: bool = False
+) -> dict[str, Any]:
     """What a manifest records about the texts that a feature was fitted on.
 
     A vocabulary, topics or word vectors fitted on texts of unseen classes have seen those classes: with a class split
@@ -33,15 +35,18 @@ def fitted_on(extractor: Extractor, texts: Sequence[str], *, class_split: str | 
     Args:
         extractor: The fitted extractor.
         texts: What `fit` was given.
-        class_split: The split's hash when `texts` are the training pairs of its seen classes; None for all texts.
+        class_split: The split's hash when `texts` are the training pairs of its seen classes; None for others.
+        training: Without a class split: whether `texts` are those of the training pairs, of all classes.
 
     Returns:
-        ``scope`` (`nothing`, `all texts` or `training pairs of seen classes`), ``texts`` (how many) and
-        ``class_split``.
+        ``scope`` (`nothing`, `all texts`, `training pairs` or `training pairs of seen classes`), ``texts`` (how many)
+        and ``class_split``.
     """
     if not extractor.learns:
         return {"scope": "nothing", "texts": 0, "class_split": None}
-    scope = "all texts" if class_split is None else "training pairs of seen classes"
+    scope = "training pairs" if training else "all texts"
+    if class_split is not None:
+        scope = "training pairs of seen classes"
     return {"scope": scope, "texts": len(texts), "class_split": class_split}
 
 

@@ -14,11 +14,13 @@ from masln.errors import DataError, unknown_name
 from masln.features.text_folders import read_folder
 from masln.features.text_table import TextRecord, TextTable, gathered, read_utf8, table_of
 
-__all__ = ["guess_columns", "read_texts"]
+__all__ = ["Row", "guess_columns", "read_rows", "read_texts", "texts_of_rows"]
 
 # In this order: a column called `id` is the id whatever else is there.
 ID_NAMES = ("id", "image", "image_id", "image_name", "image_path", "img", "filename", "file_name", "file", "path")
 TEXT_NAMES = ("text", "texts", "caption", "captions", "sentence", "sentences", "description", "comment", "raw")
+#: File and row, for messages, and the values by column.
+Row = tuple[str, Mapping[str, Any]]
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _NUMBERED = re.compile(r"[ _-]?\d+$")
 
@@ -62,23 +64,66 @@ def read_texts(
     source = Path(path)
     if source.is_dir():
         return read_folder(source, on_error=on_error, recover=recover)
+    rows, names = read_rows(source)
+    id_name, text_names = guess_columns(names, source=source, id_column=id_column, text_columns=text_columns)
+    return texts_of_rows(
+        rows, source=source, id_column=id_name, text_columns=text_names, gather=gather, on_error=on_error
+    )
+
+
+def read_rows(path: str | Path) -> tuple[list[Row], list[str]]:
+    """Read the rows of a file that `read_texts` takes, whatever their columns mean.
+
+    Returns:
+        Each row with its place, and the names of all columns in the order they are met.
+
+    Raises:
+        DataError: The file is missing, not UTF-8, truncated, malformed or of an unknown kind.
+    """
+    source = Path(path)
     if not source.is_file():
         raise DataError(f"no such file or folder of texts: {source}")
     suffix = source.suffix.lower()
     if suffix in _DELIMITERS:
-        rows: Iterable[tuple[str, Mapping[str, Any]]] = _csv_rows(source, _DELIMITERS[suffix])
+        rows: Iterable[Row] = _csv_rows(source, _DELIMITERS[suffix])
     elif suffix == ".json":
         rows = _json_rows(source)
     elif suffix in (".jsonl", ".ndjson"):
         rows = _json_lines(source)
     else:
         raise DataError(f"{source}: unknown kind of text file {suffix!r}; use .csv, .tsv, .json, .jsonl or a folder")
-    rows = list(rows)
-    names = list(dict.fromkeys(name for _, row in rows for name in row))
-    id_name, text_names = guess_columns(names, source=source, id_column=id_column, text_columns=text_columns)
-    records = [_record(number, where, row, id_name, text_names) for number, (where, row) in enumerate(rows)]
-    chosen = {"id": (id_name,) if id_name else (), "text": text_names}
-    return table_of(gathered(records) if gather else records, source=source, on_error=on_error, chosen=chosen)
+    read = list(rows)
+    return read, list(dict.fromkeys(name for _, row in read for name in row))
+
+
+def texts_of_rows(
+    rows: Sequence[Row],
+    *,
+    source: str | Path,
+    id_column: str | None,
+    text_columns: Sequence[str],
+    gather: bool = False,
+    on_error: str = "fail",
+    skipped: Iterable[str] = (),
+) -> TextTable:
+    """Make the table of rows whose columns are settled; see `read_texts`.
+
+    Args:
+        rows: What `read_rows` gave, or some of them.
+        source: The file, for messages.
+        id_column: None where the rows' numbers serve.
+        text_columns: At least one.
+        gather: Rows of one id are captions of one pair.
+        on_error: ``fail`` or ``skip``.
+        skipped: What the caller has left out already.
+
+    Raises:
+        DataError: As of `read_texts`.
+    """
+    records = [_record(number, where, row, id_column, text_columns) for number, (where, row) in enumerate(rows)]
+    chosen = {"id": (id_column,) if id_column else (), "text": tuple(text_columns)}
+    pairs = gathered(records) if gather else records
+    return table_of(pairs, source=source, on_error=on_error, chosen=chosen, skipped=skipped)
 
 
 def guess_columns(

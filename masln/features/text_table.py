@@ -26,6 +26,7 @@ class TextTable:
         columns: The other columns, (n) values each as written.
         chosen: Which columns were taken as ``id`` and ``text``, for the record and for whoever should see a guess.
         skipped: One line for each pair that was left out, with the reason.
+        places: (n) file and row each was read from.
     """
 
     ids: tuple[str, ...]
@@ -33,6 +34,7 @@ class TextTable:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -131,6 +133,7 @@ def table_of(
         columns={name: tuple(record.columns.get(name, "") for record, _ in kept) for name in names},
         chosen=dict(chosen or {}),
         skipped=tuple(left_out),
+        places=tuple(record.where for record, _ in kept),
     )
 
 

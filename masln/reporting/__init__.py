@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from masln.reporting.experiments import print_experiment
 from masln.reporting.plots import draw_plots, plots_available
+from masln.reporting.prepared import print_prepared
 from masln.reporting.tables import markdown_table, print_facts, print_table
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "plots_available",
     "print_experiment",
     "print_facts",
+    "print_prepared",
     "print_table",
 ]

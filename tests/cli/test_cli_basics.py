@@ -18,7 +18,7 @@ from masln.errors import ConfigError
 from masln.models import method_resolver
 from tests.conftest import ROOT
 
-COMMANDS = ("data", "evaluate", "methods", "train")
+COMMANDS = ("data", "evaluate", "methods", "prepare", "train")
 
 
 def test_help_imports_nothing_heavy():

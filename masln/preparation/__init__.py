@@ -1,0 +1,23 @@
+"""Preparation: one's own pictures and a table of texts and classes, made into a bundle by one call."""
+
+from __future__ import annotations
+
+from masln.preparation.columns import Columns, settle_columns
+from masln.preparation.image_folder import ImageFolder
+from masln.preparation.pair_table import PairTable, read_pairs
+from masln.preparation.prepare import Prepared, prepare
+from masln.preparation.settings import Preparation
+from masln.preparation.splitting import components, draw_split
+
+__all__ = [
+    "Columns",
+    "ImageFolder",
+    "PairTable",
+    "Preparation",
+    "Prepared",
+    "components",
+    "draw_split",
+    "prepare",
+    "read_pairs",
+    "settle_columns",
+]

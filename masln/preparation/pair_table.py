@@ -1,0 +1,150 @@
+"""The pairs of a table: each with its picture's file, captions, class, and what a split must know of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from masln.errors import DataError
+from masln.features import read_rows, texts_of_rows
+from masln.preparation.columns import Columns, settle_columns
+from masln.preparation.image_folder import ImageFolder
+
+__all__ = ["PairTable", "read_pairs"]
+
+_SPLITS = {
+    "train": "train", "training": "train", "restval": "train",  # the last as in Karpathy's splits
+    "validation": "validation", "val": "validation", "valid": "validation", "dev": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """Entry i of every column is pair i.
+
+    Attributes:
+        ids: (n) names, each once.
+        images: (n) paths below the folder of pictures.
+        captions: (n) at least one each.
+        labels: (n) names of classes.
+        split: (n) ``train``, ``validation`` or ``test``; None where the table tells none.
+        groups: (n) names of groups, empty for a pair that is in none; None where the table tells none.
+        places: (n) file and row.
+        skipped: A line for each row that was left out.
+        columns: What was read.
+    """
+
+    ids: tuple[str, ...]
+    images: tuple[str, ...]
+    captions: tuple[tuple[str, ...], ...]
+    labels: tuple[str, ...]
+    split: tuple[str, ...] | None
+    groups: tuple[str, ...] | None
+    places: tuple[str, ...]
+    skipped: tuple[str, ...]
+    columns: Columns
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Sequence[int]) -> PairTable:
+        """Keep these pairs, in this order."""
+        names = ("ids", "images", "captions", "labels", "split", "groups", "places")
+        kept: dict[str, Any] = {
+            name: tuple(values[row] for row in rows) for name in names if (values := getattr(self, name)) is not None
+        }
+        return dataclasses.replace(self, **kept)
+
+
+def read_pairs(table: str | Path, images: str | Path, *, on_error: str = "fail", **columns: Any) -> PairTable:
+    """Read a table and find its pictures.
+
+    Args:
+        table: A file that ``read_texts`` takes.
+        images: The folder of pictures.
+        on_error: ``fail`` at a row without a sound text, a class or a picture, or ``skip`` it. A split value that means
+            nothing always fails, as does an id that occurs twice.
+        columns: As of ``settle_columns``.
+
+    Raises:
+        DataError: as above, or the file or its columns are wrong; with file and row.
+    """
+    source = Path(table)
+    rows, names = read_rows(source)
+    settled = settle_columns(names, source=source, **columns)
+    texts = texts_of_rows(rows, source=source, id_column=settled.id, text_columns=settled.texts, on_error=on_error)
+    raw = dict(rows)
+    folder = ImageFolder(images)
+    found: list[tuple[int, str, str, str]] = []  # position in texts, picture, class, what the table calls the picture
+    problems: list[str] = []
+    for position, where in enumerate(texts.places):
+        try:
+            label, name = (_cell(raw[where], column) for column in (settled.label, settled.image))
+            found.append((position, folder.find(name), label, name))
+        except DataError as error:
+            problems.append(f"{where}: {error}")
+    if problems and on_error == "fail":
+        more = f" ({len(problems) - 1} further rows are wrong too)" if len(problems) > 1 else ""
+        raise DataError(f"{problems[0]}{more}; mend or remove the row, or skip such rows by --on-error skip")
+    if not found:
+        raise DataError(f"{source}: no pair is left, {len(problems)} were skipped ({problems[0]})")
+    kept = [position for position, *_ in found]
+    places = tuple(texts.places[position] for position in kept)
+    calls = [name for *_, name in found]
+    if settled.id is not None:
+        ids = tuple(texts.ids[position] for position in kept)
+    else:
+        ids = tuple(calls) if len(set(calls)) == len(calls) else tuple(texts.ids[position] for position in kept)
+    return PairTable(
+        ids=ids,
+        images=tuple(image for _, image, _, _ in found),
+        captions=tuple(texts.captions[position] for position in kept),
+        labels=tuple(label for _, _, label, _ in found),
+        split=None if settled.split is None else tuple(_split(raw[place], settled.split, place) for place in places),
+        groups=None if settled.group is None else tuple(_group(raw[place], settled.group, place) for place in places),
+        places=places,
+        skipped=(*texts.skipped, *problems),
+        columns=settled,
+    )
+
+
+def _text(row: Mapping[str, Any], column: str) -> str:
+    """A cell as text, stripped; empty where there is none."""
+    value = row.get(column)
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        raise DataError(f"{column!r} is {type(value).__name__} ({str(value)[:30]!r}); text or a whole number is needed")
+    text = "" if value is None else str(value).strip()
+    if not text.isprintable():
+        raise DataError(f"{column!r} has characters that do not print ({text[:30]!r})")
+    return text
+
+
+def _cell(row: Mapping[str, Any], column: str) -> str:
+    text = _text(row, column)
+    if not text:
+        raise DataError(f"{column!r} is empty")
+    return text
+
+
+def _group(row: Mapping[str, Any], column: str, where: str) -> str:
+    try:
+        return _text(row, column)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
+
+
+def _split(row: Mapping[str, Any], column: str, where: str) -> str:
+    try:
+        value = _cell(row, column)
+    except DataError as error:
+        raise DataError(f"{where}: {error}; write train, validation or test") from None
+    if value.lower() not in _SPLITS:
+        raise DataError(
+            f"{where}: {column!r} is {value!r}; write train, validation or test, or have a split drawn by "
+            "--split-column ''"
+        )
+    return _SPLITS[value.lower()]

@@ -52,7 +52,8 @@ class ImageFolder:
             if (self.folder / path).is_file():
                 return str(path)
         except (OSError, ValueError) as error:
-            raise DataError(f"the image {name[:60]!r} is no file name ({error})") from error
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(f"the image {name[:60]!r} is no file name ({reason}); mend it") from error
         found = self._by_name.get(str(path), [])
         if len(found) > 1:
             listed = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")

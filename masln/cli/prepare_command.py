@@ -19,6 +19,7 @@ from masln.cli.options import debug_option, json_option, quiet_option
 @click.option("--split-column", help="train, validation or test; '' has a split drawn.  [default: guessed, or drawn]")
 @click.option("--id-column", help="Names of pairs.  [default: guessed, or the pictures']")
 @click.option("--group-column", help="Pairs of one group are never parted by a drawn split.")
+@click.option("--gather", is_flag=True, help="Rows of one picture (or id) are captions of one pair.")
 @click.option("--test-share", type=float, default=0.25, help="Share of test pairs of each class, drawn.")
 @click.option(
     "--captions",
@@ -81,6 +82,7 @@ def prepare(
     killed goes on where it stopped when the same command is given again.
     """
     from masln.data import parse_class_split
+    from masln.errors import CheckpointError
     from masln.experiments import read_setting
     from masln.preparation import Preparation
     from masln.preparation import prepare as make
@@ -94,12 +96,15 @@ def prepare(
         listed=listed,
         **options,
     )
-    prepared = make(
-        settings,
-        out,
-        workers=workers,
-        overwrite=overwrite,
-        progress=not quiet,
-        announce=None if as_json or quiet else click.echo,
-    )
+    try:
+        prepared = make(
+            settings,
+            out,
+            workers=workers,
+            overwrite=overwrite,
+            progress=not quiet,
+            announce=None if as_json or quiet else click.echo,
+        )
+    except KeyboardInterrupt:
+        raise CheckpointError(f"interrupted; {out} goes on where it stopped by the same command") from None
     print_prepared(prepared, as_json=as_json, quiet=quiet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from masln.preparation.columns import Columns, settle_columns
 from masln.preparation.image_folder import ImageFolder
 from masln.preparation.pair_table import PairTable, read_pairs
-from masln.preparation.prepare import Prepared, prepare
+from masln.preparation.prepare import Prepared, prepare, work_folder
 from masln.preparation.settings import Preparation
 from masln.preparation.splitting import components, draw_split
 
@@ -20,4 +20,5 @@ __all__ = [
     "prepare",
     "read_pairs",
     "settle_columns",
+    "work_folder",
 ]

@@ -60,7 +60,9 @@ class PairTable:
         return dataclasses.replace(self, **kept)
 
 
-def read_pairs(table: str | Path, images: str | Path, *, on_error: str = "fail", **columns: Any) -> PairTable:
+def read_pairs(
+    table: str | Path, images: str | Path, *, on_error: str = "fail", gather: bool = False, **columns: Any
+) -> PairTable:
     """Read a table and find its pictures.
 
     Args:
@@ -68,6 +70,7 @@ def read_pairs(table: str | Path, images: str | Path, *, on_error: str = "fail",
         images: The folder of pictures.
         on_error: ``fail`` at a row without a sound text, a class or a picture, or ``skip`` it. A split value that means
             nothing always fails, as does an id that occurs twice.
+        gather: Rows of one picture (or id) are captions of one pair; they must agree in all other columns.
         columns: As of ``settle_columns``.
 
     Raises:
@@ -76,7 +79,14 @@ def read_pairs(table: str | Path, images: str | Path, *, on_error: str = "fail",
     source = Path(table)
     rows, names = read_rows(source)
     settled = settle_columns(names, source=source, **columns)
-    texts = texts_of_rows(rows, source=source, id_column=settled.id, text_columns=settled.texts, on_error=on_error)
+    texts = texts_of_rows(
+        rows,
+        source=source,
+        id_column=settled.id or (settled.image if gather else None),
+        text_columns=settled.texts,
+        gather=gather,
+        on_error=on_error,
+    )
     raw = dict(rows)
     folder = ImageFolder(images)
     found: list[tuple[int, str, str, str]] = []  # position in texts, picture, class, what the table calls the picture

@@ -65,6 +65,7 @@ def make_plan(settings: Preparation, *, tokens: bool) -> Plan:
         settings.table,
         settings.images,
         on_error=settings.on_error,
+        gather=settings.gather,
         image=settings.image_column,
         label=settings.class_column,
         texts=settings.text_columns,

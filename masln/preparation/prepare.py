@@ -85,14 +85,15 @@ def prepare(
     for guess in guesses_in(plan):
         if announce is not None:
             announce(guess)
-    work = work_folder(out)
+    work, name = work_folder(out), Path(out).absolute().name
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"cannot make the work folder {work}: {error.strerror or error}") from error
-    with Journal(work / "lock.journal", {"bundle": Path(out).name}):  # for its lock: one process at a time
-        for torn in work.glob(f".{Path(out).name}-*"):  # a bundle that a kill left half written
-            shutil.rmtree(torn, ignore_errors=True)
+    with Journal(work / "lock.journal", {"bundle": name}):  # for its lock: one process at a time
+        for folder in work.iterdir():
+            if folder.name.startswith(f".{name}-"):  # a bundle that a kill left half written
+                shutil.rmtree(folder, ignore_errors=True)
         image_extractor, image_saved = fitted(image_extractor, (), work)
         images = _extract_images(settings, plan, image_extractor, work, workers=workers, progress=progress)
         kept, image_rows, lost = _without_lost(plan, images)
@@ -109,7 +110,7 @@ def prepare(
             workers=workers,
             progress=progress,
         )
-        dataset = _dataset(settings, plan, kept, image_rows, images, texts, written, work, Path(out).name)
+        dataset = _dataset(settings, plan, kept, image_rows, images, texts, written, work, name)
         skipped = (*plan.pairs.skipped, *lost)
         empty = zero_rows(dataset.text)
         recipe = {

@@ -35,6 +35,7 @@ def make_recipe(settings: Preparation, plan: Plan, *, skipped: Sequence[str]) ->
             "guessed": [role for role, _ in columns.guessed],
         },
         "split": drawn if columns.split is None else {"rule": "column"},
+        "rows_gathered": settings.gather,
         "captions": settings.captions,
         "class_words_masked": settings.mask_class_words,
         "dtype": settings.dtype,
@@ -87,6 +88,9 @@ def notes_on(dataset: PairedDataset, *, rows_of_zeros: int, skipped: int) -> tup
     untrained = [name for name, parts in counts.items() if not parts["train"] + parts["validation"]]
     if untrained:
         notes.append(f"no training pair of {', '.join(untrained)}: these can be unseen classes only")
+    alike = [name for name in counts if sum(name.casefold() == other.casefold() for other in counts) > 1]
+    if alike:
+        notes.append(f"classes that differ in capitals alone: {', '.join(alike)}; are they one?")
     if dataset.groups is not None and dataset.split is not None:
         test = dataset.split == "test"
         parted = len(set(dataset.groups[test].tolist()) & set(dataset.groups[~test].tolist()))

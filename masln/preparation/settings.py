@@ -29,6 +29,7 @@ class Preparation:
         split_column: Of the official split; empty has one drawn even where there is a column called so.
         id_column: Of the pairs' names; by default the picture's, where no two pairs share one.
         group_column: Of groups that no drawn split parts; pairs of one picture are such a group anyway.
+        gather: Rows of one picture (or of one id, where there is a column of ids) are captions of one pair.
         test_share: Of each class, where the split is drawn.
         captions: What is done with several captions, one of ``CAPTION_POLICIES``.
         mask_class_words: Take the words of all class names out of all texts.
@@ -64,6 +65,7 @@ class Preparation:
     split_column: str | None = None
     id_column: str | None = None
     group_column: str | None = None
+    gather: bool = False
     test_share: float = 0.25  # ours; as of the bundled set
     captions: str = "mean"
     mask_class_words: bool = False

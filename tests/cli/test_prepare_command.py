@@ -99,6 +99,15 @@ def test_mistakes_are_one_line(masln, collection, arguments, message):
     assert message in done.err and not Path("mine").exists()
 
 
+def test_ctrl_c_is_one_line_that_says_how_to_go_on(masln, collection, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("masln.preparation.prepare", stop)
+    done = masln("prepare", *collection, "--out", "mine")
+    assert done.code == 2 and done.err.count("\n") == 1 and "by the same command" in done.err
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_killed_and_given_again_it_makes_the_same_bytes(tmp_path):
     """The whole command in a process of its own, killed while it extracts the pictures."""

@@ -136,6 +136,21 @@ class TestCaptions:
         assert (bundle.split[::2] == bundle.split[1::2]).all() and (bundle.groups[::2] == bundle.groups[1::2]).all()
         assert bundle.texts[1] == rows[0]["caption_2"]
 
+    def test_gathered_rows_are_captions_of_one_pair(self, tmp_path, rows):
+        apart = [
+            {"image": row["image"], "class": row["class"], "caption": row[name]}
+            for name in ("caption_1", "caption_2")
+            for row in rows[:12]
+        ]
+        whole = self.texts(tmp_path, rows)
+        prepare(settings_of(tmp_path, apart, gather=True), tmp_path / "c")
+        bundle = read_bundle(tmp_path / "c")
+        assert bundle.ids.tolist() == whole.ids.tolist() and bundle.texts.tolist() == whole.texts.tolist()
+        np.testing.assert_array_equal(bundle.text, whole.text)
+        apart[-1] |= {"class": "cat" if apart[-1]["class"] != "cat" else "dog"}
+        with pytest.raises(DataError, match=r"table.csv:25: class of .* captions of one id must agree"):
+            prepare(settings_of(tmp_path, apart, gather=True), tmp_path / "d")
+
     def test_masked(self, tmp_path, rows):
         bundle = self.texts(tmp_path, rows, captions="first", mask_class_words=True)
         assert bundle.texts[0] == "a small in the field number 0"
@@ -336,3 +351,33 @@ class TestErrors:
         draw(tmp_path / "photos" / rows[0]["image"], colour=2, number=77)
         with pytest.raises(MaslnError, match="were made from other items, or their files have changed"):
             prepare(settings_of(tmp_path, rows, batch_size=1), tmp_path / "b")
+
+
+def test_notes_tell_what_may_be_a_mistake(tmp_path, rows):
+    rows = [row | {"split": "test" if n % PER_CLASS == 0 else "train"} for n, row in enumerate(rows)]
+    for row in rows[4:8]:
+        row["class"] = "Cat"
+    rows[9] |= {"caption_1": "xqzzy", "caption_2": "qqxyz"}
+    for row in rows[12:]:
+        row["split"] = "test"
+    rows.append(rows[1] | {"caption_1": "the same picture again", "split": "test"})
+    done = prepare(settings_of(tmp_path, rows), tmp_path / "b")
+    assert done.notes == (
+        "1 texts have no word that the extractor knows: their rows are zeros",
+        "no training pair of sheep: these can be unseen classes only",
+        "classes that differ in capitals alone: Cat, cat; are they one?",
+        "1 groups or pictures stand in training and in test; see masln data check",
+    )
+    assert read_bundle(tmp_path / "b").manifest["recipe"]["text_extractor"]["rows_of_zeros"] == 1
+
+
+def test_two_at_once_are_told(tmp_path, rows):
+    from masln.features.journal import Journal
+
+    settings = settings_of(tmp_path, rows)
+    work_folder(tmp_path / "b").mkdir()
+    with (
+        Journal(work_folder(tmp_path / "b") / "lock.journal", {"bundle": "b"}),
+        pytest.raises(MaslnError, match="another process is writing"),
+    ):
+        prepare(settings, tmp_path / "b")

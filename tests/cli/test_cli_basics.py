@@ -25,7 +25,8 @@ def test_help_imports_nothing_heavy():
     program = (
         "import sys\n"
         "from masln.cli import main\n"
-        "for arguments in (['--help'], ['--version'], ['train', '--help'], ['data', 'check', '--help']):\n"
+        "commands = (['train'], ['prepare'], ['data', 'check'])\n"
+        "for arguments in (['--help'], ['--version'], *([*command, '--help'] for command in commands)):\n"
         "    try:\n"
         "        main(arguments)\n"
         "    except SystemExit as stop:\n"
@@ -54,7 +55,17 @@ def test_version():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["train"], ["evaluate"], ["methods"], ["data"], ["data", "list"], ["data", "info"], ["data", "check"]]
+    "arguments",
+    [
+        ["train"],
+        ["prepare"],
+        ["evaluate"],
+        ["methods"],
+        ["data"],
+        ["data", "list"],
+        ["data", "info"],
+        ["data", "check"],
+    ],
 )
 def test_every_command_has_help(arguments):
     done = CliRunner().invoke(cli, [*arguments, "--help"])

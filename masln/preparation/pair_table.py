@@ -77,7 +77,11 @@ def read_pairs(
         DataError: as above, or the file or its columns are wrong; with file and row.
     """
     source = Path(table)
+    if source.is_dir():
+        raise DataError(f"{source}: a folder; a table is needed: .csv, .tsv, .json or .jsonl")
     rows, names = read_rows(source)
+    if not rows:
+        raise DataError(f"{source}: no rows; one for each pair is needed")
     settled = settle_columns(names, source=source, **columns)
     texts = texts_of_rows(
         rows,

@@ -319,6 +319,13 @@ class TestErrors:
             settings_of(Path("x"), **values)
         assert message in str(caught.value)
 
+    def test_a_table_without_rows_or_a_folder(self, tmp_path, rows):
+        (tmp_path / "table.csv").write_text("image,class,text\n")
+        with pytest.raises(DataError, match=r"table.csv: no rows; one for each pair is needed"):
+            prepare(settings_of(tmp_path), tmp_path / "b")
+        with pytest.raises(DataError, match="photos: a folder; a table is needed"):
+            prepare(settings_of(tmp_path, table=tmp_path / "photos"), tmp_path / "b")
+
     def test_one_class(self, tmp_path, rows):
         with pytest.raises(SplitError, match=r"only one class \(cat\)"):
             prepare(settings_of(tmp_path, rows[:PER_CLASS]), tmp_path / "b")

@@ -10,17 +10,16 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from masln.errors import ConfigError, DataError, MissingExtraError
+from masln.errors import DataError, MissingExtraError
 from masln.features.base import FeatureBatch
 from masln.features.pretrained import folder_hash, load_pretrained, model_folder
-from masln.features.text_extractor import TextExtractor, require_within
+from masln.features.text_extractor import PooledTextExtractor, require_within
 from masln.features.torch_threads import one_torch_thread
 from masln.registry import plain_parameters
 
 __all__ = ["SentenceEncoder"]
 
 MINILM = "minilm"
-POOLINGS = ("mean", "cls")
 _TOWERS = {
     "clip": "CLIPTextModelWithProjection",
     "clip_text_model": "CLIPTextModelWithProjection",
@@ -39,7 +38,7 @@ class _Loaded(NamedTuple):
     digest: str
 
 
-class SentenceEncoder(TextExtractor):
+class SentenceEncoder(PooledTextExtractor):
     """A text by a pretrained encoder of transformers.
 
     `global` is, for a BERT, the mean of the states of the real tokens (or the state of the first); for CLIP and SigLIP
@@ -62,7 +61,7 @@ class SentenceEncoder(TextExtractor):
     name: ClassVar[str] = "sentence"
     summary: ClassVar[str] = "sentence encoder: packaged MiniLM, any BERT, CLIP or SigLIP text tower (transformers)"
     reference: ClassVar[str] = "Reimers and Gurevych, EMNLP 2019; Wang et al., MiniLM, NeurIPS 2020"
-    layouts: ClassVar[tuple[str, ...]] = ("global", "tokens")
+    poolings: ClassVar[tuple[str, ...]] = ("mean", "cls")
 
     def __init__(
         self,
@@ -96,10 +95,6 @@ class SentenceEncoder(TextExtractor):
     def check(self) -> None:
         """See the base."""
         super().check()
-        if self.pooling not in POOLINGS:
-            raise ConfigError(f"pooling of {self.name} must be one of {', '.join(POOLINGS)}, got {self.pooling!r}")
-        if self.layout == "tokens" and self.pooling != "mean":
-            raise ConfigError(f"{self.name}: the tokens layout is not pooled; leave pooling out, or take layout global")
         require_within(self, max_tokens=(2, float("inf")))
 
     def _folder(self) -> Path:

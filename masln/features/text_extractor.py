@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from masln.errors import ConfigError, DataError
 from masln.features.base import Extractor
 
-__all__ = ["TextExtractor", "fitted_on", "require_within"]
+__all__ = ["PooledTextExtractor", "TextExtractor", "fitted_on", "require_within"]
 
 
 class TextExtractor(Extractor):
@@ -22,6 +22,28 @@ class TextExtractor(Extractor):
         if not isinstance(item, str):
             raise DataError(f"{self.name}: a text is {type(item).__name__} ({str(item)[:30]!r}); a string is needed")
         return item
+
+
+class PooledTextExtractor(TextExtractor):
+    """Base of those that make a vector a token and pool them; ``tokens`` leaves them apart.
+
+    Subclasses have the hyper-parameters ``pooling``, one of ``poolings`` (the first stands for none), ``layout`` and
+    ``max_tokens``.
+    """
+
+    layouts: ClassVar[tuple[str, ...]] = ("global", "tokens")
+    poolings: ClassVar[tuple[str, ...]] = ("mean",)
+
+    pooling: str
+    max_tokens: int
+
+    def check(self) -> None:
+        """See the base."""
+        super().check()
+        if self.pooling not in self.poolings:
+            raise ConfigError(f"pooling of {self.name} must be one of {', '.join(self.poolings)}, got {self.pooling!r}")
+        if self.layout == "tokens" and self.pooling != self.poolings[0]:
+            raise ConfigError(f"{self.name}: the tokens layout is not pooled; leave pooling out, or take layout global")
 
 
 def fitted_on(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from masln.errors import ConfigError, DataError
+from masln.errors import DataError
 from masln.features.base import FeatureBatch
 from masln.features.pretrained import content_hash
-from masln.features.text_extractor import TextExtractor, require_within
+from masln.features.text_extractor import PooledTextExtractor, require_within
 from masln.features.word_vectors import load_packaged_glove, load_word_vectors
 from masln.features.words import (
     first_direction,
@@ -30,13 +30,12 @@ from masln.saving import Arrays
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
-__all__ = ["POOLINGS", "Word2Vec"]
+__all__ = ["Word2Vec"]
 
 GLOVE, TRAIN = "glove", "train"
-POOLINGS = ("mean", "sif")
 
 
-class Word2Vec(TextExtractor):
+class Word2Vec(PooledTextExtractor):
     """Word vectors of a text, its words looked up in small letters, those without a vector passed over.
 
     A text in which no word has a vector, an empty one included, is a row of zeros. In the `tokens` layout it is one
@@ -61,7 +60,7 @@ class Word2Vec(TextExtractor):
     name: ClassVar[str] = "word2vec"
     summary: ClassVar[str] = "mean, SIF-weighted mean or sequence of word vectors (word2vec, GloVe, fastText)"
     reference: ClassVar[str] = "Mikolov et al., NeurIPS 2013; SIF: Arora et al., ICLR 2017"
-    layouts: ClassVar[tuple[str, ...]] = ("global", "tokens")
+    poolings: ClassVar[tuple[str, ...]] = ("mean", "sif")
 
     def __init__(
         self,
@@ -106,10 +105,6 @@ class Word2Vec(TextExtractor):
     def check(self) -> None:
         """See the base."""
         super().check()
-        if self.pooling not in POOLINGS:
-            raise ConfigError(f"pooling of {self.name} must be one of {', '.join(POOLINGS)}, got {self.pooling!r}")
-        if self.layout == "tokens" and self.pooling != "mean":
-            raise ConfigError(f"{self.name}: the tokens layout is not pooled; leave pooling out, or take layout global")
         many = float("inf")
         require_within(self, max_tokens=(1, many), limit=(0, many), width=(1, many), window=(1, many))
         require_within(self, min_count=(1, many), epochs=(1, many), seed=(0, 2**32 - 1))

@@ -11,6 +11,7 @@ __all__ = [
     "DataError",
     "MaslnError",
     "MissingExtraError",
+    "MissingVectorError",
     "ProtocolError",
     "SplitError",
     "unknown_name",
@@ -23,6 +24,10 @@ class MaslnError(Exception):
 
 class DataError(MaslnError):
     """Features, labels, texts or a bundle are malformed."""
+
+
+class MissingVectorError(DataError):
+    """Some class names have no word vector."""
 
 
 class SplitError(MaslnError):

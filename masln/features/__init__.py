@@ -29,12 +29,12 @@ from masln.features.text_counts import BagOfWords, TfIdf
 from masln.features.text_extractor import TextExtractor, fitted_on
 from masln.features.text_files import TEXT_NAMES, Row, guess_columns, read_rows, read_texts, texts_of_rows
 from masln.features.text_folders import read_article
-from masln.features.text_table import TextTable
+from masln.features.text_table import ON_ERROR, TextTable
 from masln.features.topics import LatentDirichletAllocation
 from masln.features.vgg import VGG19FC7
 from masln.features.word2vec import Word2Vec
 from masln.features.word_vectors import load_packaged_glove, load_word_vectors
-from masln.features.writing import ON_ERROR, Skipped, WrittenFeatures, write_features
+from masln.features.writing import Skipped, WrittenFeatures, write_features
 
 _IMAGES = (EfficientNetLite0, HFVision, VGG19FC7)
 _TEXTS = (BagOfWords, TfIdf, LatentDirichletAllocation, Word2Vec, Doc2Vec, SentenceEncoder)

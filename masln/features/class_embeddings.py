@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from masln.errors import DataError
+from masln.errors import DataError, MissingVectorError
 
 __all__ = ["WordVectors", "class_embeddings", "class_words"]
 
@@ -48,7 +48,8 @@ def class_embeddings(
         (n, d) float32.
 
     Raises:
-        DataError: If a name is bytes or empty, or some names lack a vector; the message lists them all.
+        DataError: If a name is bytes or empty.
+        MissingVectorError: If some names lack a vector; the message lists them all.
     """
     check_names(names)
     synonyms = checked_synonyms(synonyms, names)
@@ -60,7 +61,7 @@ def class_embeddings(
         else:
             rows.append(np.mean(found, axis=0, dtype=np.float64))
     if missing:
-        raise DataError(
+        raise MissingVectorError(
             f"no word vector for {len(missing)} of {len(names)} class names: {'; '.join(missing)}; "
             "give synonyms for them or other word vectors"
         )

@@ -19,11 +19,11 @@ from masln.features.base import BATCH_SIZE, Extractor, FeatureBatch, finite_rows
 from masln.features.journal import Journal
 from masln.features.pipeline import in_order, worker_count
 from masln.features.rows_file import RowsFile
+from masln.features.text_table import ON_ERROR
 from masln.progress import progress_bar
 
-__all__ = ["ON_ERROR", "Skipped", "WrittenFeatures", "write_features"]
+__all__ = ["Skipped", "WrittenFeatures", "write_features"]
 
-ON_ERROR = ("fail", "skip")
 _FORMAT = 1
 # Waiting for the disk took 20 ms here: much beside 16 short texts, little beside half a second of work.  # ours
 _SECONDS_AT_RISK = 0.5

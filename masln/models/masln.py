@@ -31,7 +31,7 @@ from masln.training import Batch, Objective, PairBatches
 __all__ = ["ADVERSARIES", "MASLN"]
 
 ADVERSARIES = ("alternating", "reversal")
-_MOST_PAIRS = 20_000  # from which the canonical directions are found; more would not move them
+_MOST_PAIRS = 20_000  # ours: from which the canonical directions are found; it bounds memory
 
 
 class MASLNNetwork(TwoTower):

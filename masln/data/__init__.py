@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from masln.data.bundle import bundle_hash, check_target, file_sha256, read_bundle, write_bundle
+from masln.data.bundle import bundle_hash, file_sha256, fill_bundle, read_bundle, write_bundle
+from masln.data.bundle_folder import check_target, put_back, put_in_place
 from masln.data.catalogue import DEFAULT_DATASET, bundled_datasets, find_bundle, load_dataset
 from masln.data.class_split import (
     RULES,
@@ -35,6 +36,7 @@ __all__ = [
     "data_sources",
     "fetch_source",
     "file_sha256",
+    "fill_bundle",
     "find_bundle",
     "find_source",
     "labels_per_pair",
@@ -44,6 +46,8 @@ __all__ = [
     "mixed_pairs",
     "only_of",
     "parse_class_split",
+    "put_back",
+    "put_in_place",
     "read_bundle",
     "read_class_list",
     "where_to_get",

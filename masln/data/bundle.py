@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -17,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masln._version import __version__
+from masln.data.bundle_folder import MANIFEST, check_target, put_back, put_in_place
 from masln.data.paired import PairedDataset
 from masln.errors import DataError
 
-__all__ = ["MANIFEST", "bundle_hash", "check_target", "file_sha256", "read_bundle", "write_bundle"]
+__all__ = ["bundle_hash", "file_sha256", "fill_bundle", "read_bundle", "write_bundle"]
 
-MANIFEST = "manifest.json"
 FORMAT = 1
 _ARRAYS = ("image", "text", "text_mask", "labels", "class_embeddings", "label_sets")
 _COLUMNS = {"id": "ids", "text": "texts", "image_path": "image_paths", "split": "split", "group": "groups"}
@@ -37,7 +36,6 @@ def write_bundle(
     recipe: Mapping[str, Any],
     extra_files: Mapping[str, str | Path] | None = None,
     overwrite: bool = False,
-    scratch: Path | None = None,
 ) -> Path:
     """Write a dataset as a bundle: into a temporary folder first, renamed when whole.
 
@@ -49,7 +47,6 @@ def write_bundle(
         recipe: What made the features, and its parameters; JSON-able.
         extra_files: Further files by their path in the bundle, such as ``LICENSES.md``: a text, or a file to copy.
         overwrite: Replace a bundle that is already there.
-        scratch: Where the temporary folder is made, on the same disk; beside the bundle by default.
 
     Returns:
         The bundle's folder.
@@ -58,29 +55,18 @@ def write_bundle(
         DataError: the folder exists, features are not finite, or the disk refuses.
     """
     target = Path(directory)
+    put_back(target)
     check_target(target, overwrite=overwrite)
-    dataset.require_finite()
     parent = target.absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=scratch or parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=parent))
     except OSError as error:
         raise DataError(f"cannot write the bundle {target}: {error.strerror or error}") from error
     try:
-        _fill(
-            temporary,
-            dataset,
-            {"licence": licence, "source": source, "recipe": dict(recipe)},
-            extra_files or {},
-        )
+        fill_bundle(temporary, dataset, licence=licence, source=source, recipe=recipe, extra_files=extra_files)
         temporary.chmod(0o755)
-        if target.exists():
-            replaced = temporary.with_name(f"{temporary.name}-replaced")
-            os.replace(target, replaced)
-            os.replace(temporary, target)
-            shutil.rmtree(replaced)
-        else:
-            os.replace(temporary, target)
+        put_in_place(temporary, target)
     except OSError as error:
         raise DataError(f"cannot write the bundle {target}: {error.strerror or error}") from error
     finally:
@@ -88,22 +74,32 @@ def write_bundle(
     return target
 
 
-def check_target(directory: str | Path, *, overwrite: bool = False) -> None:
-    """See before the work whether a bundle may be written there.
+def fill_bundle(
+    folder: Path,
+    dataset: PairedDataset,
+    *,
+    licence: str,
+    source: str,
+    recipe: Mapping[str, Any],
+    extra_files: Mapping[str, str | Path] | None = None,
+) -> None:
+    """Write the files of a bundle into an empty folder, the manifest last.
+
+    Args:
+        folder: Where to.
+        dataset: As of ``write_bundle``, like the following.
+        licence: Under which terms.
+        source: Where from.
+        recipe: What made it.
+        extra_files: Further files.
 
     Raises:
-        DataError: something is there that is not to be replaced, or is no bundle.
+        DataError: features are not finite.
+        OSError: the disk refuses.
     """
-    target = Path(directory)
-    if target.exists() and not overwrite:
-        raise DataError(f"{target} exists; choose another folder or ask to overwrite it")
-    if target.exists() and not (target / MANIFEST).is_file():
-        raise DataError(f"{target} exists and is no bundle; it is left as it is: choose another folder")
-
-
-def _fill(
-    folder: Path, dataset: PairedDataset, facts: Mapping[str, Any], extra_files: Mapping[str, str | Path]
-) -> None:
+    dataset.require_finite()
+    facts = {"licence": licence, "source": source, "recipe": dict(recipe)}
+    extra_files = extra_files or {}
     files: dict[str, dict[str, Any]] = {}
     for name in _ARRAYS:
         values = getattr(dataset, name)

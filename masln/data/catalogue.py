@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from masln.data.bundle import MANIFEST, read_bundle
+from masln.data.bundle import read_bundle
+from masln.data.bundle_folder import MANIFEST, set_aside
 from masln.data.paired import PairedDataset
 from masln.errors import DataError, unknown_name
 
@@ -31,6 +32,8 @@ def find_bundle(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.is_dir():
         return path
+    if (aside := set_aside(path)).is_dir():
+        raise DataError(f"{path} was being replaced when a run was killed; run it again, or rename {aside} to {path}")
     raise DataError(f"{unknown_name('dataset', str(name_or_path), known)}, or the path of a bundle folder")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from masln.preparation.columns import Columns, settle_columns
+from masln.preparation.finishing import Prepared
 from masln.preparation.image_folder import ImageFolder
 from masln.preparation.pair_table import PairTable, read_pairs
-from masln.preparation.prepare import Prepared, prepare, work_folder
+from masln.preparation.prepare import prepare, work_folder
 from masln.preparation.settings import Preparation
 from masln.preparation.splitting import components, draw_split
 

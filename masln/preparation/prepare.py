@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from masln.data import PairedDataset, check_target, only_of, write_bundle
+from masln.data import PairedDataset, check_target, only_of, put_back
 from masln.errors import DataError
 from masln.features import CaptionRows, Extractor, WrittenFeatures, caption_rows
 from masln.features.journal import Journal
 from masln.preparation.extraction import checked_extractor, extract, fitted, saved_files
+from masln.preparation.finishing import LOCK, Prepared, finish, finished_earlier
 from masln.preparation.plan import Plan, make_plan
 from masln.preparation.record import counts_of, extractor_record, guesses_in, make_recipe, notes_on
 from masln.preparation.rows import gather_rows, pool_rows, zero_rows
 from masln.preparation.settings import Preparation
 from masln.preparation.splitting import check_classes
 
-__all__ = ["Prepared", "prepare", "work_folder"]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What ``prepare`` wrote.
-
-    Attributes:
-        folder: The bundle.
-        counts: Pairs by class, and of a class by ``train``, ``validation`` and ``test``.
-        guesses: A line for each column that was guessed, and for class vectors chosen.
-        notes: What a person should know of the result.
-        skipped: A line for each row of the table that is not in the bundle.
-    """
-
-    folder: Path
-    counts: dict[str, dict[str, int]]
-    guesses: tuple[str, ...]
-    notes: tuple[str, ...]
-    skipped: tuple[str, ...]
+__all__ = ["prepare", "work_folder"]
 
 
 def work_folder(out: str | Path) -> Path:
@@ -62,7 +43,8 @@ def prepare(
     """Make a bundle of one's own collection.
 
     Features are extracted into a hidden folder beside ``out``; called again after a kill, with the same settings, the
-    work goes on where it stopped, to the same bytes. The bundle appears whole, and the hidden folder is removed.
+    work goes on where it stopped, to the same bytes. The bundle appears whole, one that it replaces stays until then,
+    and the hidden folder is removed.
 
     Args:
         settings: What to make of what.
@@ -78,22 +60,24 @@ def prepare(
         ConfigError: an extractor or a setting is unknown or out of range.
         CheckpointError: the hidden folder holds the work of other pictures, or another process writes there.
     """
+    work, name = work_folder(out), Path(out).absolute().name
+    with _locked(work, name) if work.is_dir() else nullcontext():
+        put_back(out)
+        earlier = finished_earlier(work, settings, out)
+    if earlier is not None:
+        _announce(earlier.guesses, announce)
+        return earlier
     check_target(out, overwrite=overwrite)
     image_extractor = checked_extractor("image", settings.image_extractor, settings.image_settings)
     text_extractor = checked_extractor("text", settings.text_extractor, settings.text_settings)
     plan = make_plan(settings, tokens=text_extractor.length > 0)
-    for guess in guesses_in(plan):
-        if announce is not None:
-            announce(guess)
-    work, name = work_folder(out), Path(out).absolute().name
+    guesses = guesses_in(plan)
+    _announce(guesses, announce)
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"cannot make the work folder {work}: {error.strerror or error}") from error
-    with Journal(work / "lock.journal", {"bundle": name}):  # for its lock: one process at a time
-        for folder in work.iterdir():
-            if folder.name.startswith(f".{name}-"):  # a bundle that a kill left half written
-                shutil.rmtree(folder, ignore_errors=True)
+    with _locked(work, name):
         image_extractor, image_saved = fitted(image_extractor, (), work)
         images = _extract_images(settings, plan, image_extractor, work, workers=workers, progress=progress)
         kept, image_rows, lost = _without_lost(plan, images)
@@ -119,19 +103,31 @@ def prepare(
             "text_extractor": extractor_record(text_extractor, fit_on=fit_on, plan=plan) | {"rows_of_zeros": empty},
             **settings.recipe,
         }
-        write_bundle(
-            out,
-            dataset,
+        counts, notes = counts_of(dataset), notes_on(dataset, rows_of_zeros=empty, skipped=len(skipped))
+        prepared = Prepared(Path(out), counts, guesses, notes, skipped)
+        finish(
+            work,
+            settings,
+            prepared,
+            overwrite=overwrite,
+            dataset=dataset,
             licence=settings.licence,
             source=settings.source or Path(settings.table).name,
             recipe=recipe,
             extra_files=saved_files(image_saved, "image") | saved_files(text_saved, "text"),
-            overwrite=overwrite,
-            scratch=work,
         )
-        counts, notes = counts_of(dataset), notes_on(dataset, rows_of_zeros=empty, skipped=len(skipped))
-        shutil.rmtree(work, ignore_errors=True)
-    return Prepared(Path(out), counts, guesses_in(plan), notes, skipped)
+    return prepared
+
+
+def _locked(work: Path, name: str) -> Journal:
+    """A journal for its lock: one process at a time."""
+    return Journal(work / LOCK, {"bundle": name})
+
+
+def _announce(guesses: tuple[str, ...], announce: Callable[[str], None] | None) -> None:
+    for guess in guesses:
+        if announce is not None:
+            announce(guess)
 
 
 def _extract_images(

@@ -52,7 +52,7 @@ def test_twice_and_with_two_workers_the_same_bytes(tmp_path, rows):
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two") == hashes(tmp_path / "three")
 
 
-@pytest.mark.parametrize("stage", ["caption_rows", "fitted", "gather_rows", "pool_rows", "write_bundle", "counts_of"])
+@pytest.mark.parametrize("stage", ["caption_rows", "fitted", "gather_rows", "pool_rows", "counts_of", "finish"])
 def test_stopped_at_any_stage_it_goes_on_to_the_same_bytes(tmp_path, rows, monkeypatch, stage):
     module = __import__("sys").modules["masln.preparation.prepare"]
     settings = settings_of(tmp_path, rows[:12], text_extractor="tfidf")
@@ -65,8 +65,8 @@ def test_stopped_at_any_stage_it_goes_on_to_the_same_bytes(tmp_path, rows, monke
         patch.setattr(module, stage, stop)
         with pytest.raises(KeyboardInterrupt):
             prepare(settings, tmp_path / "b")
-    assert work_folder(tmp_path / "b").is_dir() and (tmp_path / "b").exists() == (stage == "counts_of")
-    prepare(settings, tmp_path / "b", overwrite=stage == "counts_of")
+    assert work_folder(tmp_path / "b").is_dir() and not (tmp_path / "b").exists()
+    prepare(settings, tmp_path / "b")
     assert hashes(tmp_path / "b") == hashes(tmp_path / "straight") and not work_folder(tmp_path / "b").exists()
 
 

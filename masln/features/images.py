@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from masln.errors import DataError, MissingExtraError
+from masln.errors import DataError, MaslnError, MissingExtraError
+from masln.features.jpeg import check_jpeg
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -53,7 +54,8 @@ def list_images(folder: str | Path) -> list[Path]:
 def read_image(item: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read an image: rotated as its EXIF says, transparency on white, 16 bits scaled to 8, the first of several frames.
 
-    A bit flipped within the pixels of a JPEG or WebP cannot be told, as these hold no checksum; in a PNG it is.
+    A bit flipped within the pixels of a PNG is told by its checksums. JPEG and WebP have none: of a JPEG what breaks
+    its code is told, of a WebP little; the rest takes checksums of one's own (``masln prepare --checksums``).
 
     Args:
         item: A path, a PIL image, or an array of uint8, (h, w), (h, w, 3) or, with alpha, (h, w, 4).
@@ -64,7 +66,7 @@ def read_image(item: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
     Raises:
         DataError: missing, empty, damaged, too large or no image; the file is named.
-        MissingExtraError: Pillow is not installed.
+        MissingExtraError: Pillow, or for a JPEG file simplejpeg, is not installed.
     """
     if find_spec("PIL") is None:
         raise MissingExtraError("pillow", "features", "reading images")
@@ -97,11 +99,14 @@ def _read_file(path: Path, max_pixels: int) -> Image.Image:
         with Image.open(path, formats=_FORMATS) as opened:
             _check_size(opened, str(path), max_pixels)
             if opened.format != "PNG":
-                return _upright_rgb(opened)
+                image = _upright_rgb(opened)
+                if opened.format in ("JPEG", "MPO"):  # the latter is a JPEG with more of them behind it
+                    check_jpeg(path)
+                return image
             opened.verify()  # decoding passes over checksums, and leaves pixels wrong without a word
         with Image.open(path, formats=_FORMATS) as opened:
             return _upright_rgb(opened)
-    except DataError:
+    except MaslnError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{path}: larger than {max_pixels:,} pixels; scale it down or leave it out") from error

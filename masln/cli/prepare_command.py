@@ -25,6 +25,12 @@ from masln.cli.preparing import feature_options, run_preparation
 @click.option("--id-column", help="Names of pairs.  [default: guessed, or the pictures']")
 @click.option("--group-column", help="Pairs of one group are never parted by a drawn split.")
 @click.option("--gather", is_flag=True, help="Rows of one picture (or id) are captions of one pair.")
+@click.option(
+    "--checksums",
+    type=click.Path(),
+    metavar="FILE",
+    help="What sha256sum wrote of the table and the pictures: they are held against it, as JPEG and WebP hide damage.",
+)
 @feature_options
 @click.option("--name", default="", help="Name of the dataset.  [default: that of the folder]")
 @click.option("--licence", default="not stated", help="Of the data, for the manifest.")

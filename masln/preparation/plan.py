@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masln.data import ClassSplit, make_class_split
-from masln.errors import ConfigError
+from masln.errors import ConfigError, DataError
+from masln.preparation.checksums import Checksums
 from masln.preparation.class_vectors import make_class_vectors
 from masln.preparation.masking import masked_captions
 from masln.preparation.pair_table import PairTable, read_pairs
@@ -34,6 +36,7 @@ class Plan:
         class_split: On whose seen classes a learning text extractor is fitted.
         class_vectors: (n_classes, d) or None.
         class_vectors_record: How they were made.
+        damaged: Pictures that are not what their checksum says, each with the reason.
     """
 
     pairs: PairTable
@@ -45,9 +48,10 @@ class Plan:
     class_split: ClassSplit | None
     class_vectors: NDArray[np.float32] | None
     class_vectors_record: dict[str, Any]
+    damaged: Mapping[str, str] = field(default_factory=dict)
 
 
-def make_plan(settings: Preparation, *, tokens: bool) -> Plan:
+def make_plan(settings: Preparation, *, tokens: bool, progress: bool = False) -> Plan:
     """Read the table and settle everything but the features.
 
     The split is drawn before pictures are read, so that a broken one that is skipped, or mended, moves no other pair.
@@ -55,14 +59,18 @@ def make_plan(settings: Preparation, *, tokens: bool) -> Plan:
     Args:
         settings: Of the preparation.
         tokens: Whether the text extractor gives sequences.
+        progress: Show a bar, where standard error is a terminal.
 
     Raises:
-        DataError: a file, row or column is wrong, or a class has no vector.
+        DataError: a file, row, column or checksum is wrong, or a class has no vector.
         SplitError: the classes or the split allow no evaluation.
         ConfigError: a setting does not fit the data.
     """
     if settings.synonyms is not None and not Path(settings.synonyms).is_file():
         raise ConfigError(f"no such file of synonyms: {settings.synonyms}")
+    checksums = None if settings.checksums is None else Checksums(settings.checksums)
+    if checksums is not None and Path(settings.table).is_file() and (reason := checksums.problem(Path(settings.table))):
+        raise DataError(reason)
     pairs = read_pairs(
         settings.table,
         settings.images,
@@ -105,5 +113,14 @@ def make_plan(settings: Preparation, *, tokens: bool) -> Plan:
             listed=settings.listed,
             seed=settings.seed,
         )
+    damaged = {} if checksums is None else _damaged(settings, pairs, checksums, progress=progress)
     vectors, record = make_class_vectors(names, settings.class_vectors, synonyms=settings.synonyms)
-    return Plan(pairs, names, labels, label_sets, split, together, class_split, vectors, record)
+    return Plan(pairs, names, labels, label_sets, split, together, class_split, vectors, record, damaged)
+
+
+def _damaged(settings: Preparation, pairs: PairTable, checksums: Checksums, *, progress: bool) -> dict[str, str]:
+    found = checksums.problems(Path(settings.images), dict.fromkeys(pairs.images), progress=progress)
+    if found and (settings.on_error == "fail" or len(found) == len(set(pairs.images))):
+        more = f" ({len(found) - 1} further pictures are wrong too)" if len(found) > 1 else ""
+        raise DataError(f"{next(iter(found.values()))}{more}")
+    return found

@@ -70,7 +70,7 @@ def prepare(
     check_target(out, overwrite=overwrite)
     image_extractor = checked_extractor("image", settings.image_extractor, settings.image_settings)
     text_extractor = checked_extractor("text", settings.text_extractor, settings.text_settings)
-    plan = make_plan(settings, tokens=text_extractor.length > 0)
+    plan = make_plan(settings, tokens=text_extractor.length > 0, progress=progress)
     guesses = guesses_in(plan)
     _announce(guesses, announce)
     try:
@@ -133,8 +133,8 @@ def _announce(guesses: tuple[str, ...], announce: Callable[[str], None] | None) 
 def _extract_images(
     settings: Preparation, plan: Plan, extractor: Extractor, work: Path, *, workers: int | None, progress: bool
 ) -> WrittenFeatures:
-    """Features of each picture, once, however many pairs it stands in."""
-    files = tuple(dict.fromkeys(plan.pairs.images))
+    """Features of each sound picture, once, however many pairs it stands in."""
+    files = tuple(file for file in dict.fromkeys(plan.pairs.images) if file not in plan.damaged)
     return extract(
         extractor,
         [Path(settings.images) / file for file in files],
@@ -150,7 +150,7 @@ def _extract_images(
 def _without_lost(plan: Plan, images: WrittenFeatures) -> tuple[NDArray[np.intp], NDArray[np.intp], list[str]]:
     """Pairs whose picture could be read, its row among the features, and a line for each of the others."""
     row_of = {file: row for row, file in enumerate(images.ids)}
-    reasons = {failure.id: failure.reason for failure in images.skipped}
+    reasons = {failure.id: failure.reason for failure in images.skipped} | dict(plan.damaged)
     pairs = plan.pairs
     kept = [pair for pair, file in enumerate(pairs.images) if file in row_of]
     lost = [

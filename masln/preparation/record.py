@@ -24,7 +24,8 @@ def make_recipe(settings: Preparation, plan: Plan, *, skipped: Sequence[str]) ->
     return {
         "command": "masln prepare",
         "images": Path(settings.images).as_posix(),
-        "table": {"file": Path(settings.table).name, "sha256": file_sha256(Path(settings.table))},
+        "table": _file(settings.table),
+        "checksums": None if settings.checksums is None else _file(settings.checksums),
         "columns": {
             "image": columns.image,
             "text": list(columns.texts),
@@ -46,6 +47,10 @@ def make_recipe(settings: Preparation, plan: Plan, *, skipped: Sequence[str]) ->
         "class_split": None if plan.class_split is None else plan.class_split.to_dict(),
         "class_vectors": plan.class_vectors_record,
     }
+
+
+def _file(path: str | Path) -> dict[str, str]:
+    return {"file": Path(path).name, "sha256": file_sha256(Path(path))}
 
 
 def extractor_record(extractor: Extractor, *, fit_on: Sequence[str], plan: Plan) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Preparation:
         dtype: Of the features, one of ``DTYPES``.
         batch_size: How many items go through a network at once; features depend on it in their last bits.
         on_error: ``fail`` at a row whose picture, text or class is missing or damaged, or ``skip`` it.
+        checksums: File of SHA-256 sums that the table and every picture are held against; see ``Checksums``.
         name: What results call the dataset; the bundle's folder by default.
         licence: Of the data, for the manifest.
         source: Where the data came from, for the manifest.
@@ -87,6 +88,7 @@ class Preparation:
     dtype: str = "float32"
     batch_size: int = 16
     on_error: str = "fail"
+    checksums: str | Path | None = None
     name: str = ""
     licence: str = "not stated"
     source: str = ""

@@ -102,8 +102,10 @@ def make_plan(settings: Preparation, *, tokens: bool, progress: bool = False) ->
     elif len(names) == 1:  # check_classes says so in better words
         split = np.full(len(pairs), "train")
     else:
-        split = draw_split(pairs.labels, together, test_share=settings.test_share, seed=settings.seed)
-    check_classes(names, labels, split, label_sets)
+        split = draw_split(
+            pairs.labels, together, test_share=settings.test_share, seed=settings.seed, source=settings.table
+        )
+    check_classes(names, labels, split, label_sets, source=settings.table)
     class_split = None
     if settings.class_split is not None:
         class_split = make_class_split(

@@ -81,7 +81,7 @@ def prepare(
         image_extractor, image_saved = fitted(image_extractor, (), work)
         images = _extract_images(settings, plan, image_extractor, work, workers=workers, progress=progress)
         kept, image_rows, lost = _without_lost(plan, images)
-        check_classes(plan.names, plan.labels[kept], plan.split[kept], plan.label_sets)
+        check_classes(plan.names, plan.labels[kept], plan.split[kept], plan.label_sets, source=settings.table)
         texts = caption_rows([plan.pairs.captions[pair] for pair in kept], policy=settings.captions)
         fit_on = _fit_texts(texts, kept, plan)
         text_extractor, text_saved = fitted(text_extractor, fit_on, work)

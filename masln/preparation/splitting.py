@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,12 @@ def components(*keys: Sequence[str]) -> NDArray[np.int64]:
 
 
 def draw_split(
-    labels: Sequence[str], together: NDArray[np.int64], *, test_share: float = 0.25, seed: int = 0
+    labels: Sequence[str],
+    together: NDArray[np.int64],
+    *,
+    test_share: float = 0.25,
+    seed: int = 0,
+    source: str | Path = "the table",
 ) -> NDArray[np.str_]:
     """Draw test pairs from every class, whole components at a time.
 
@@ -52,6 +58,7 @@ def draw_split(
         together: (n,) what ``components`` gave.
         test_share: Of the pairs of each class, in (0, 1).
         seed: Of the order.
+        source: Where the pairs are from, for messages.
 
     Returns:
         (n,) ``train`` or ``test``.
@@ -71,7 +78,7 @@ def draw_split(
         own = rng.permutation(np.flatnonzero(owners == name))
         if len(own) < 2:
             raise SplitError(
-                f"class {name!r} has {int((names == name).sum())} pair(s) that cannot be parted into train and test; "
+                f"{source}: class {name!r} has {int((names == name).sum())} pair(s) that cannot be parted into train and test; "
                 "two that share no image or group are needed: add some, leave the class out, or give a --split-column"
             )
         wanted = max(1, round(test_share * int(sizes[own].sum())))
@@ -85,6 +92,8 @@ def check_classes(
     labels: NDArray[np.int64],
     split: NDArray[np.str_],
     label_sets: NDArray[np.bool_] | None = None,
+    *,
+    source: str | Path = "the table",
 ) -> None:
     """See that an evaluation is possible.
 
@@ -93,20 +102,22 @@ def check_classes(
         labels: (n,) ids.
         split: (n,) words.
         label_sets: (n, n_classes), for the message.
+        source: Where the pairs are from, for messages.
 
     Raises:
         SplitError: there are fewer than two classes, a class that is the main one of no test pair, or no training pair
             at all.
     """
     if len(class_names) < 2:
-        raise SplitError(f"only one class ({', '.join(class_names)}); two at least are needed: check the class column")
+        names = ", ".join(class_names)
+        raise SplitError(f"{source}: only one class ({names}); two at least are needed: check the class column")
     tests = np.bincount(labels[split == "test"], minlength=len(class_names))
     lacking = [name for name, count in zip(class_names, tests, strict=True) if not count]
     if lacking:
         main = "" if label_sets is None else " as the main one"
         raise SplitError(
-            f"no test pair of class {', '.join(lacking)}{main}; every class is searched for in the end: add one, "
-            "leave the class out, or have a split drawn by --split-column ''"
+            f"{source}: no test pair of class {', '.join(lacking)}{main}; every class is searched for in the end: "
+            "add one, leave the class out, or have a split drawn by --split-column ''"
         )
     if (split == "test").all():
-        raise SplitError("no training pair; check the split column")
+        raise SplitError(f"{source}: no training pair; check the split column")

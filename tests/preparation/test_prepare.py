@@ -288,7 +288,7 @@ class TestErrors:
     def test_a_class_whose_test_pictures_are_all_skipped(self, tmp_path, rows):
         rows = [row | {"split": "test" if n % PER_CLASS == 0 else "train"} for n, row in enumerate(rows)]
         (tmp_path / "photos" / rows[0]["image"]).write_bytes(b"not a picture")
-        with pytest.raises(SplitError, match="no test pair of class cat"):
+        with pytest.raises(SplitError, match=r"table\.csv: no test pair of class cat"):
             prepare(settings_of(tmp_path, rows, on_error="skip"), tmp_path / "b")
 
     @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ class TestErrors:
             prepare(settings_of(tmp_path, table=tmp_path / "photos"), tmp_path / "b")
 
     def test_one_class(self, tmp_path, rows):
-        with pytest.raises(SplitError, match=r"only one class \(cat\)"):
+        with pytest.raises(SplitError, match=r"table\.csv: only one class \(cat\)"):
             prepare(settings_of(tmp_path, rows[:PER_CLASS]), tmp_path / "b")
 
     def test_a_split_that_means_nothing(self, tmp_path, rows):

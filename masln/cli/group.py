@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from importlib import import_module
 
 import click
@@ -66,6 +67,9 @@ def main(arguments: list[str] | None = None) -> None:
     # slower, measured. Waiting passively costs nothing; it must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = sys.argv[1:] if arguments is None else arguments
+    if "--debug" not in given:
+        # Pillow warns of large and of odd pictures, on lines of their own; what matters of it is an error of ours.
+        warnings.filterwarnings("ignore", module="PIL")
     try:
         cli.main(args=given, prog_name="masln", standalone_mode=True)
     except MaslnError as error:

@@ -6,9 +6,11 @@ import csv
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,20 @@ def test_ctrl_c_is_one_line_that_says_how_to_go_on(masln, collection, monkeypatc
     monkeypatch.setattr("masln.preparation.prepare", stop)
     done = masln("prepare", *collection, "--out", "mine")
     assert done.code == 2 and done.err.count("\n") == 1 and "by the same command" in done.err
+
+
+def test_a_picture_that_pillow_warns_of_is_one_line_too(collection, tmp_path):
+    """On a real terminal, as the warning would stand there: this one declares 100 million pixels, and has none."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", 10_000, 10_000, 8, 2, 0, 0, 0)
+    chunks = (
+        struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head)) + struct.pack(">I", 8) + b"IDAT" + bytes(8)
+    )
+    (tmp_path / "photos" / "cat0.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    command = [sys.executable, "-m", "masln", "prepare", *collection, "--text-extractor", "word2vec", "--out", "mine"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1, done.stderr
+    assert "cat0.png: 10000 x 10000, larger than 64,000,000 pixels" in done.stderr and not (tmp_path / "mine").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")

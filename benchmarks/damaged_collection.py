@@ -23,7 +23,7 @@ from masln.features.images import read_image
 from masln.features.text_extractor import TextExtractor
 from masln.preparation import Preparation, prepare, work_folder
 
-__all__ = ["FORMS", "Case", "Collection", "sound_photos"]
+__all__ = ["FORMS", "Case", "Collection", "drawn_picture", "sound_photos"]
 
 FORMS = {"jpeg": ".jpg", "progressive jpeg": ".jpg", "png": ".png", "webp": ".webp", "lossless webp": ".webp"}
 CLASSES, PER_CLASS = 3, 5
@@ -204,19 +204,23 @@ def real_rows(data_root: Path) -> list[tuple[bytes, dict[str, str]]]:
     return rows
 
 
+def drawn_picture(colour: int, number: int) -> bytes:
+    """A JPEG of noise on slopes."""
+    rng = np.random.default_rng([colour, number])
+    y, x = np.mgrid[0:176, 0:176]
+    values = np.stack([y, x, y + x], axis=2) / 2 + rng.normal(0, 20, (176, 176, 3))
+    values[..., colour % 3] += 60
+    return encode(Image.fromarray(values.clip(0, 255).astype(np.uint8)), "jpeg")
+
+
 def drawn_rows() -> list[tuple[bytes, dict[str, str]]]:
-    """Noise on slopes, with sentences."""
+    """Drawn pictures with sentences."""
     rows = []
     for colour, name in enumerate(("Airport", "Beach", "Forest")[:CLASSES]):
         for number in range(PER_CLASS):
-            rng = np.random.default_rng([colour, number])
-            y, x = np.mgrid[0:176, 0:176]
-            values = np.stack([y, x, y + x], axis=2) / 2 + rng.normal(0, 20, (176, 176, 3))
-            values[..., colour] += 60
-            picture = Image.fromarray(values.clip(0, 255).astype(np.uint8))
             row = {"image": f"{name.lower()}_{number}", "class": name, "split": "test" if number < 2 else "train"}
             row |= {"caption_1": f"there are {number} things in the {name} .", "caption_2": f"it is {number} of many ."}
-            rows.append((encode(picture, "jpeg"), row))
+            rows.append((drawn_picture(colour, number), row))
     return rows
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from masln.data import file_sha256
+from masln.data.checksums import parse_checksums
 from masln.errors import DataError
-from masln.features.text_table import read_utf8
 from masln.progress import progress_bar
 
 __all__ = ["Checksums"]
 
-_LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](.+)")
-
 
 class Checksums:
-    r"""SHA-256 sums as ``sha256sum`` writes them, one a line: 64 hexadecimal digits, two spaces, a path.
+    """SHA-256 sums as ``sha256sum`` writes them, one a line: 64 hexadecimal digits, two spaces, a path.
 
     Args:
         file: Its paths count from the folder it lies in, as for ``sha256sum --check`` there.
@@ -30,13 +27,9 @@ class Checksums:
     def __init__(self, file: str | Path) -> None:
         self.file = Path(file)
         self._sums: dict[str, str] = {}
-        for number, line in enumerate(read_utf8(self.file).splitlines(), start=1):
-            found = _LINE.fullmatch(line)
-            if found is None:
-                raise DataError(f"{file}:{number}: {line[:40]!r} is no line of sha256sum; it wants 'SUM  PATH'")
-            path, total = self._place(self.file.parent / found[2]), found[1].lower()
-            if self._sums.setdefault(path, total) != total:
-                raise DataError(f"{file}:{number}: another sum of {found[2]} than in a line before; keep the right one")
+        for name, total in parse_checksums(self.file).items():
+            if self._sums.setdefault(self._place(self.file.parent / name), total) != total:
+                raise DataError(f"{file}: another sum of {name} than of the same file before; keep the right one")
 
     def problem(self, path: Path) -> str:
         """What is wrong with a file: nothing (empty), that it is not listed, or that it has another sum."""

@@ -78,8 +78,9 @@ def draw_split(
         own = rng.permutation(np.flatnonzero(owners == name))
         if len(own) < 2:
             raise SplitError(
-                f"{source}: class {name!r} has {int((names == name).sum())} pair(s) that cannot be parted into train and test; "
-                "two that share no image or group are needed: add some, leave the class out, or give a --split-column"
+                f"{source}: class {name!r} has {int((names == name).sum())} pair(s) that cannot be parted into train "
+                "and test; two that share no image or group are needed: add some, leave the class out, or give a "
+                "--split-column"
             )
         wanted = max(1, round(test_share * int(sizes[own].sum())))
         before = np.concatenate([[0], np.cumsum(sizes[own])[:-1]])

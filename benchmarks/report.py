@@ -1,4 +1,4 @@
-"""Write the README's tables from the JSON that the benchmarks wrote and from a run directory; nothing is typed in.
+"""Write the README's tables from the benchmarks' JSON, a run directory and the catalogue; nothing is typed in.
 
 python -m benchmarks.report --run RUN [--readme README.md]
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from masln.data import data_sources
 from masln.experiments import read_experiment
 from masln.reporting import markdown_table
 from masln.reporting.experiments import experiment_rows, experiment_title
@@ -23,6 +24,20 @@ def run_block(run: Path) -> str:
     """The table that ``masln train`` printed, as Markdown under its protocol line."""
     experiment = read_experiment(run)
     return f"```text\n{experiment_title(experiment)}\n```\n\n{markdown_table(experiment_rows(experiment))}"
+
+
+def sets_block() -> str:
+    """The public sets, from the catalogue: what is in each, who has it, and the recipe that reads it."""
+    rows = [
+        {
+            "set": f"[{source.title}]({source.home})",
+            "contents": source.contents,
+            "files": f"`masln data fetch {name}`" if source.files else "by hand",
+            "recipe": f"`python -m data_prep.{source.recipe}`",
+        }
+        for name, source in data_sources().items()
+    ]
+    return markdown_table(rows)
 
 
 def accuracy_block() -> str:
@@ -96,6 +111,43 @@ def preparation_block() -> str:
     )
 
 
+def care_block() -> str:
+    """What ``masln prepare`` does with damage and kills, and how near its extractors are to others' code."""
+    damaged, killed, oracles = _read("damaged_inputs"), _read("killed_extraction"), _read("extractor_oracles")
+    lines = []
+    if damaged:
+        for way, counts in damaged["outcomes"].items():
+            lines.append(
+                {
+                    "measured": f"{sum(counts.values()):,} damaged files, {way.replace(', ', ', --on-error ')} "
+                    "(`damaged_inputs.py`)",
+                    "outcome": ", ".join(f"{name} {count}" for name, count in counts.items()),
+                }
+            )
+    if killed:
+        lines.append(
+            {
+                "measured": f"killed and given again, {killed['trials']} trials, {killed['kills']} kills "
+                "(`killed_extraction.py`)",
+                "outcome": f"{killed['trials with the same bytes']} with the bytes of the straight run",
+            }
+        )
+    if oracles:
+        held = [found for own in oracles["extractors"].values() for found in own.values() if "agrees" in found]
+        lines.append(
+            {
+                "measured": f"{len(oracles['extractors'])} extractors against scikit-learn, gensim, transformers or a "
+                "direct forward (`extractor_oracles.py`)",
+                "outcome": f"{sum(found['agrees'] for found in held)} of {len(held)} comparisons agree",
+            }
+        )
+    title = (
+        "Damage and kills, on real photos and captions; `undetectable` is another picture or table that is as whole "
+        "and valid as the first, which only a checksum can tell (`masln prepare --checksums`)"
+    )
+    return f"{title}:\n\n{markdown_table(lines)}\n" if lines else ""
+
+
 def speed_block() -> str:
     """Ratios of evaluation and training speed, each within one run."""
     lines = []
@@ -167,10 +219,9 @@ def main(run: Path | None, readme: Path) -> None:
     text = readme.read_text(encoding="utf-8")
     if run:
         text = _fill(text, "result", run_block(run))
-    readme.write_text(
-        _fill(text, "figures", accuracy_block() + ablation_block() + preparation_block() + speed_block()),
-        encoding="utf-8",
-    )
+    blocks = (accuracy_block(), ablation_block(), preparation_block(), care_block(), speed_block())
+    text = _fill(_fill(text, "sets", sets_block()), "figures", "".join(blocks))
+    readme.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

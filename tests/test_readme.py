@@ -40,3 +40,19 @@ def test_pictures_that_the_readme_shows_are_there():
     for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
         content = (Path(__file__).parents[1] / path).read_bytes()
         assert content.startswith(b"\x89PNG\r\n\x1a\n") and len(content) > 10_000
+
+
+def test_the_table_of_public_sets_is_the_catalogue():
+    from benchmarks.report import sets_block
+
+    assert sets_block().strip() in README
+
+
+def test_every_recipe_that_is_named_is_there():
+    from importlib.util import find_spec
+
+    from masln.data import data_sources
+
+    named = {source.recipe for source in data_sources().values()} | set(re.findall(r"data_prep\.(\w+)", README))
+    assert len(named) > 12
+    assert all(find_spec(f"data_prep.{name}") for name in named), named

@@ -17,6 +17,7 @@ FLOORS = (
     "web",
     "reporting",
     "experiments",
+    "inspection",
     "preparation",
     "retrieval",
     "models",

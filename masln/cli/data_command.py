@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
 from masln.cli.options import debug_option, json_option, quiet_option
 
+images_option = click.option(
+    "--images", type=click.Path(), metavar="DIR", help="Folder of the raw pictures.  [default: as the manifest says]"
+)
+
 
 @click.group()
 def data() -> None:
-    """List, fetch, describe and check datasets."""
+    """List, fetch, describe, check and show datasets."""
 
 
 @data.command("list")
@@ -140,11 +145,54 @@ def info(bundle: str, verify: bool, as_json: bool, debug: bool) -> None:
 
 @data.command()
 @click.argument("bundle")
+@images_option
 @json_option
 @debug_option
-def check(bundle: str, as_json: bool, debug: bool) -> None:
-    """Count what could flatter a result: the leakage report. BUNDLE is a bundled name or a folder."""
-    from masln.data import leakage_report, load_dataset
+def check(bundle: str, images: str | None, as_json: bool, debug: bool) -> None:
+    """Count what could flatter a result: the leakage report, with near-duplicate pictures and texts across the split.
+
+    BUNDLE is a bundled name or a folder.
+    """
+    from masln.data import load_dataset
+    from masln.inspection import check_dataset
     from masln.reporting import print_facts
 
-    print_facts(leakage_report(load_dataset(bundle, verify=True)), as_json=as_json)
+    print_facts(check_dataset(load_dataset(bundle, verify=True), images=images, progress=True), as_json=as_json)
+
+
+@data.command()
+@click.argument("bundle")
+@click.option("--out", required=True, type=click.Path(), metavar="PAGE", help="The page, such as page.html.")
+@images_option
+@click.option("--pairs", type=click.IntRange(min=1), default=6, help="How many of each class.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the draw.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@json_option
+@quiet_option
+@debug_option
+def show(
+    bundle: str,
+    out: str,
+    images: str | None,
+    pairs: int,
+    seed: int,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
+) -> None:
+    """Write a page of random pairs of each class with their pictures and texts, and count the pairs.
+
+    BUNDLE is a bundled name or a folder. The page is one file that needs no network.
+    """
+    from masln.data import load_dataset
+    from masln.inspection import draw_pairs, find_pictures
+    from masln.reporting import check_page_target, make_bundle_page, print_bundle_page, write_page
+
+    target = Path(out)
+    check_page_target(target, overwrite=overwrite)
+    dataset = load_dataset(bundle)
+    drawn = draw_pairs(dataset, pairs=pairs, seed=seed)
+    page = make_bundle_page(dataset, drawn, find_pictures(dataset, images), progress=not quiet)
+    write_page(page, target)
+    print_bundle_page(page, target, as_json=as_json, quiet=quiet)

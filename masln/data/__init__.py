@@ -13,6 +13,7 @@ from masln.data.class_split import (
     parse_class_split,
     read_class_list,
 )
+from masln.data.counts import counts_of
 from masln.data.fetching import Fetched, FetchedFile, fetch_source
 from masln.data.label_sets import check_label_sets, labels_per_pair, mixed_pairs, only_of
 from masln.data.leakage import leakage_report
@@ -33,6 +34,7 @@ __all__ = [
     "check_label_sets",
     "check_target",
     "class_key",
+    "counts_of",
     "data_sources",
     "fetch_source",
     "file_sha256",

@@ -16,8 +16,13 @@ __all__ = ["leakage_report"]
 FEW_PAIRS = 5  # PROTOCOL, leakage report
 
 
-def leakage_report(dataset: PairedDataset) -> dict[str, Any]:
-    """Count the blemishes that PROTOCOL.md names.
+def leakage_report(dataset: PairedDataset, *, features: bool = True) -> dict[str, Any]:
+    """Count the blemishes that PROTOCOL.md names; ``masln.inspection.check_dataset`` adds near-duplicates.
+
+    Args:
+        dataset: What to look at.
+        features: Look at the features too; without, none is read, and rows, identical pairs and dimensions are left
+            out of the report.
 
     Returns:
         ``pairs``, ``classes``; ``image_rows_shared_by_train_and_test`` and the same for ``text`` (test rows whose
@@ -31,15 +36,11 @@ def leakage_report(dataset: PairedDataset) -> dict[str, Any]:
     """
     n_classes = len(dataset.class_names)
     in_test = np.zeros(len(dataset), dtype=bool) if dataset.split is None else dataset.split == "test"
-    keys = {name: _row_keys(getattr(dataset, name)) for name in ("image", "text")}
     report: dict[str, Any] = {"pairs": len(dataset), "classes": n_classes, "test_pairs": int(in_test.sum())}
     if dataset.label_sets is not None:
         report["labels_per_pair"], report["pairs_with_several_labels"] = labels_per_pair(dataset.label_sets)
-    for name, key in keys.items():
-        report[f"{name}_rows_shared_by_train_and_test"] = int(np.isin(key[in_test], key[~in_test]).sum())
-        report[f"duplicate_{name}_rows"] = len(key) - len(np.unique(key))
-    both = np.stack([keys["image"], keys["text"]], axis=1)
-    report["identical_pairs"] = len(both) - len(np.unique(both, axis=0))
+    if features:
+        report |= _repeated_rows(dataset, in_test)
     if dataset.groups is not None:
         report["groups_parted"] = len(np.intersect1d(dataset.groups[in_test], dataset.groups[~in_test]))
     report["texts_naming_their_class"] = _texts_naming_class(dataset)
@@ -47,10 +48,21 @@ def leakage_report(dataset: PairedDataset) -> dict[str, Any]:
     tests = np.bincount(dataset.labels[in_test], minlength=n_classes)
     report["classes_with_few_pairs"] = [dataset.class_names[c] for c in np.flatnonzero(counts < FEW_PAIRS).tolist()]
     report["classes_without_test_pair"] = [dataset.class_names[c] for c in np.flatnonzero(tests == 0).tolist()]
-    for name in ("image", "text"):
+    for name in ("image", "text") if features else ():
         constant, broken = _constant_and_broken(getattr(dataset, name))
         report[f"constant_{name}_dimensions"], report[f"non_finite_{name}_rows"] = constant, broken
     report["class_embeddings"] = _embedding_coverage(dataset)
+    return report
+
+
+def _repeated_rows(dataset: PairedDataset, in_test: NDArray[np.bool_]) -> dict[str, int]:
+    report = {}
+    keys = {name: _row_keys(getattr(dataset, name)) for name in ("image", "text")}
+    for name, key in keys.items():
+        report[f"{name}_rows_shared_by_train_and_test"] = int(np.isin(key[in_test], key[~in_test]).sum())
+        report[f"duplicate_{name}_rows"] = len(key) - len(np.unique(key))
+    both = np.stack([keys["image"], keys["text"]], axis=1)
+    report["identical_pairs"] = len(both) - len(np.unique(both, axis=0))
     return report
 
 

@@ -29,6 +29,7 @@ from masln.features.efficientnet import EfficientNetLite0
 from masln.features.hf_vision import HFVision
 from masln.features.images import MAX_PIXELS, list_images, read_image
 from masln.features.masking import class_word_forms, inflections, mask_words, word_forms
+from masln.features.perceptual import HASH_BITS, image_fingerprint, require_fingerprints
 from masln.features.rows_file import RowsFile
 from masln.features.sentence import SentenceEncoder
 from masln.features.text_counts import BagOfWords, TfIdf
@@ -49,6 +50,7 @@ for _extractor in (*_IMAGES, *_TEXTS):
 
 __all__ = [
     "CAPTION_POLICIES",
+    "HASH_BITS",
     "MAX_PIXELS",
     "MODALITIES",
     "ON_ERROR",
@@ -83,6 +85,7 @@ __all__ = [
     "extractor_resolver",
     "fitted_on",
     "guess_columns",
+    "image_fingerprint",
     "inflections",
     "list_images",
     "load_extractor",
@@ -99,6 +102,7 @@ __all__ = [
     "read_image",
     "read_rows",
     "read_texts",
+    "require_fingerprints",
     "texts_of_rows",
     "word_forms",
     "wordnet_definitions",

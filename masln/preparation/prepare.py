@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from masln.data import PairedDataset, check_target, only_of, put_back
+from masln.data import PairedDataset, check_target, counts_of, only_of, put_back
 from masln.errors import DataError
 from masln.features import CaptionRows, Extractor, WrittenFeatures, caption_rows
 from masln.features.journal import Journal
 from masln.preparation.extraction import checked_extractor, extract, fitted, saved_files
 from masln.preparation.finishing import LOCK, Prepared, finish, finished_earlier
 from masln.preparation.plan import Plan, make_plan
-from masln.preparation.record import counts_of, extractor_record, guesses_in, make_recipe, notes_on
+from masln.preparation.record import extractor_record, guesses_in, make_recipe, notes_on
 from masln.preparation.rows import gather_rows, pool_rows, zero_rows
 from masln.preparation.settings import Preparation
 from masln.preparation.splitting import check_classes

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from masln.data import PairedDataset, file_sha256, labels_per_pair
+from masln.data import PairedDataset, counts_of, file_sha256, labels_per_pair
 from masln.features import Extractor, fitted_on
 from masln.preparation.plan import Plan
 from masln.preparation.settings import Preparation
 
-__all__ = ["counts_of", "extractor_record", "guesses_in", "make_recipe", "notes_on"]
-
-_PARTS = ("train", "validation", "test")
+__all__ = ["extractor_record", "guesses_in", "make_recipe", "notes_on"]
 
 
 def make_recipe(settings: Preparation, plan: Plan, *, skipped: Sequence[str]) -> dict[str, Any]:
@@ -64,14 +62,6 @@ def extractor_record(extractor: Extractor, *, fit_on: Sequence[str], plan: Plan)
         "shape": list(extractor.shape),
         "saved": f"extractors/{extractor.modality}",
         "fitted_on": fitted_on(extractor, fit_on, class_split=class_split, training=True),
-    }
-
-
-def counts_of(dataset: PairedDataset) -> dict[str, dict[str, int]]:
-    """Pairs of each class, the main one where they carry several, by part of the split."""
-    return {
-        name: {part: int(((dataset.labels == number) & (dataset.split == part)).sum()) for part in _PARTS}
-        for number, name in enumerate(dataset.class_names)
     }
 
 

@@ -1,7 +1,15 @@
-"""Tables and plots of results."""
+"""Tables and plots of results, and the page that shows a bundle."""
 
 from __future__ import annotations
 
+from masln.reporting.bundle_page import (
+    BundlePage,
+    check_page_target,
+    make_bundle_page,
+    print_bundle_page,
+    write_page,
+)
+from masln.reporting.counts import count_rows, count_totals
 from masln.reporting.experiments import print_experiment
 from masln.reporting.fetched import print_fetched, print_sources
 from masln.reporting.plots import draw_plots, plots_available
@@ -9,13 +17,20 @@ from masln.reporting.prepared import print_prepared
 from masln.reporting.tables import markdown_table, print_facts, print_table
 
 __all__ = [
+    "BundlePage",
+    "check_page_target",
+    "count_rows",
+    "count_totals",
     "draw_plots",
+    "make_bundle_page",
     "markdown_table",
     "plots_available",
+    "print_bundle_page",
     "print_experiment",
     "print_facts",
     "print_fetched",
     "print_prepared",
     "print_sources",
     "print_table",
+    "write_page",
 ]

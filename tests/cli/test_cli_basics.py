@@ -26,7 +26,7 @@ def test_help_imports_nothing_heavy():
     program = (
         "import sys\n"
         "from masln.cli import main\n"
-        "commands = (['train'], ['prepare'], ['data', 'check'], ['data', 'fetch'])\n"
+        "commands = (['train'], ['prepare'], ['data', 'check'], ['data', 'fetch'], ['data', 'show'])\n"
         "for arguments in (['--help'], ['--version'], *([*command, '--help'] for command in commands)):\n"
         "    try:\n"
         "        main(arguments)\n"
@@ -68,6 +68,7 @@ def test_version():
         ["data", "fetch"],
         ["data", "info"],
         ["data", "check"],
+        ["data", "show"],
     ],
 )
 def test_every_command_has_help(arguments):

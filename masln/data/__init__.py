@@ -13,7 +13,7 @@ from masln.data.class_split import (
     parse_class_split,
     read_class_list,
 )
-from masln.data.counts import counts_of
+from masln.data.counts import carried_counts_of, counts_of
 from masln.data.fetching import Fetched, FetchedFile, fetch_source
 from masln.data.label_sets import check_label_sets, labels_per_pair, mixed_pairs, only_of
 from masln.data.leakage import leakage_report
@@ -31,6 +31,7 @@ __all__ = [
     "RemoteFile",
     "bundle_hash",
     "bundled_datasets",
+    "carried_counts_of",
     "check_label_sets",
     "check_target",
     "class_key",

@@ -86,7 +86,8 @@ def unpack_fingerprints(kinds: Sequence[bytes]) -> Fingerprints:
 def near_fingerprints(of: Fingerprints, *, progress: bool = False) -> Iterator[NearPairs]:
     """Every two pictures whose hashes and colours are near each other.
 
-    Each pair is compared, some 2 ns a pair, in memory that does not grow with their number.
+    Each pair is compared, in some 2 to 4 ns (20,000 pictures in a second), in memory that does not grow with their
+    number.
 
     Args:
         of: n pictures.

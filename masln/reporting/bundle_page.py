@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from masln.data import PairedDataset, bundle_hash, counts_of, leakage_report
+from masln.data import (
+    PairedDataset,
+    bundle_hash,
+    carried_counts_of,
+    counts_of,
+    labels_per_pair,
+    leakage_report,
+)
 from masln.errors import DataError
 from masln.progress import progress_bar
 from masln.reporting.counts import count_rows, count_totals
@@ -38,14 +45,17 @@ class BundlePage:
 
     Attributes:
         html: The file's content, in UTF-8.
-        counts: Pairs of each class by part of the split.
+        counts: Pairs of each class, the main one where they carry several, by part of the split.
+        carried: Pairs that carry each class at all, likewise; None where each pair has one class.
         shown: Ids of the pairs that are shown, by class.
-        notes: What a person should know: why there are no pictures, what the leakage report warns of.
+        notes: What a person should know: why there are no pictures, how pairs of several classes are counted, what the
+            leakage report warns of.
         unread: A line for each picture that could not be shown.
     """
 
     html: bytes
     counts: dict[str, dict[str, int]]
+    carried: dict[str, dict[str, int]] | None
     shown: dict[str, list[str]]
     notes: tuple[str, ...]
     unread: tuple[str, ...]
@@ -64,7 +74,7 @@ def make_bundle_page(
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    counts = counts_of(dataset)
+    counts, carried = counts_of(dataset), carried_counts_of(dataset)
     classes: list[dict[str, Any]] = []
     with progress_bar("pairs", sum(map(len, drawn)), show=progress) as advance:
         for number, (name, rows) in enumerate(zip(dataset.class_names, drawn, strict=True)):
@@ -72,10 +82,14 @@ def make_bundle_page(
             for row in rows.tolist():
                 cards.append(_card(dataset, row, pictures))
                 advance()
-            classes.append({"number": number, "name": name, "count": sum(counts[name].values()), "cards": cards})
+            count = f"{len(rows)} of {sum(counts[name].values())}"
+            if carried is not None:
+                count += f", carried by {sum(carried[name].values())}"
+            classes.append({"number": number, "name": name, "count": count, "cards": cards})
     warnings = _warnings(leakage_report(dataset, features=False), has_split=dataset.split is not None)
     without = f"no pictures: {pictures.why_not}" if pictures.why_not else ""
-    rows_of_table = count_rows(counts)
+    several = _several(dataset)
+    rows_of_table = count_rows(counts, carried)
     environment = Environment(
         loader=PackageLoader("masln.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -85,15 +99,17 @@ def make_bundle_page(
         recipe=_cut(json.dumps(dataset.manifest.get("recipe"), indent=2, ensure_ascii=False), _RECIPE_MOST),
         warnings=warnings,
         without=without,
+        several=several,
         columns=list(rows_of_table[0]),
-        rows=[list(row.values()) for row in rows_of_table],
+        rows=[[format_cell(value) for value in row.values()] for row in rows_of_table],
         classes=classes,
     )
     return BundlePage(
         html=html.encode("utf-8", "xmlcharrefreplace"),  # half of a surrogate pair has no UTF-8
         counts=counts,
+        carried=carried,
         shown={shown["name"]: [card["id"] for card in shown["cards"]] for shown in classes},
-        notes=tuple(filter(None, (without, *warnings))),
+        notes=tuple(filter(None, (without, several, *warnings))),
         unread=tuple(card["unread"] for shown in classes for card in shown["cards"] if card["unread"]),
     )
 
@@ -138,6 +154,7 @@ def print_bundle_page(page: BundlePage, target: Path, *, as_json: bool = False, 
             "page": str(target),
             "counts": page.counts,
             "totals": count_totals(page.counts),
+            "carried": page.carried,
             "shown": page.shown,
             "notes": list(page.notes),
             "pictures_not_read": list(page.unread),
@@ -149,7 +166,7 @@ def print_bundle_page(page: BundlePage, target: Path, *, as_json: bool = False, 
         notes.append(f"{len(page.unread) - _UNREAD_MOST} more pictures are not shown; the page says why")
     shown = sum(map(len, page.shown.values()))
     notes.append(f"page: {target} ({shown} pairs, {len(page.html) / 1e6:.1f} MB)")
-    print_table(count_rows(page.counts), notes=() if quiet else notes)
+    print_table(count_rows(page.counts, page.carried), notes=() if quiet else notes)
 
 
 def _card(dataset: PairedDataset, row: int, pictures: Pictures) -> dict[str, Any]:
@@ -162,6 +179,10 @@ def _card(dataset: PairedDataset, row: int, pictures: Pictures) -> dict[str, Any
             picture = thumbnail_of(pictures.path(str(dataset.image_paths[row])))
         except DataError as error:
             unread = str(error)
+    also: list[str] = []
+    if dataset.label_sets is not None:
+        others = np.flatnonzero(dataset.label_sets[row])
+        also = [dataset.class_names[label] for label in others.tolist() if label != dataset.labels[row]]
     text = "" if dataset.texts is None else str(dataset.texts[row]).strip()
     text = _cut(text, _TEXT_MOST)
     folded = len(text) > _TEXT_SEEN
@@ -170,9 +191,18 @@ def _card(dataset: PairedDataset, row: int, pictures: Pictures) -> dict[str, Any
         "part": "" if dataset.split is None else str(dataset.split[row]),
         "picture": picture,
         "unread": unread,
+        "also": also,
         "text": _cut(text, _TEXT_SEEN) if folded else text,
         "whole": text if folded else "",
     }
+
+
+def _several(dataset: PairedDataset) -> str:
+    """How pairs of several classes are counted; nothing where each has one."""
+    if dataset.label_sets is None:
+        return ""
+    mean, several = labels_per_pair(dataset.label_sets)
+    return f"{several} pairs carry several classes ({mean:.2f} a pair); they are counted and shown under the main one"
 
 
 def _facts(dataset: PairedDataset) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("imagehash")
@@ -65,6 +67,25 @@ def test_show_as_json(masln, gallery, photos):
         path.write_bytes(b"")
     done = masln("data", "show", gallery, "--out", "page.html", "--pairs", "4", "--overwrite")
     assert done.code == 0 and done.out.count("not shown: ") == 5 and "7 more pictures are not shown" in done.out
+
+
+def test_a_bundle_of_several_classes_a_pair(masln, tmp_path, photos):
+    pairs = make_gallery(photos)
+    sets = np.eye(3, dtype=bool)[pairs.labels]
+    sets[0, 2] = True
+    texts = pairs.texts.tolist()
+    texts[0] = "class2 by the sea"
+    several = dataclasses.replace(pairs, label_sets=sets, texts=np.array(texts))
+    bundle = str(write_gallery(tmp_path / "several", several))
+    report = json.loads(masln("data", "check", bundle, "--json").out)
+    assert report["pairs"] == 24 and report["pairs_with_several_labels"] == 1
+    assert report["texts_naming_their_class"] == 1 and report["test_images_near_training"] == 0
+    value = json.loads(masln("data", "show", bundle, "--out", "page.html", "--pairs", "8", "--json").out)
+    assert value["totals"] == {"train": 18, "validation": 0, "test": 6}
+    assert value["carried"]["class2"]["train"] == 7 == value["counts"]["class2"]["train"] + 1
+    assert Path("page.html").read_text(encoding="utf-8").count("<bdi>class2</bdi>") == 1
+    shown = masln("data", "show", bundle, "--out", "page.html", "--overwrite")
+    assert "carried in train" in shown.out and "1 pairs carry several classes" in shown.out
 
 
 def test_show_of_the_bundled_set_says_why_there_is_no_picture(masln):

@@ -116,6 +116,32 @@ def test_who_cannot_see_or_use_a_mouse_can_read_it(gallery):
     assert viewport == ["width=device-width, initial-scale=1"]
 
 
+def test_every_class_of_a_pair_is_shown_and_counted(gallery):
+    sets = np.eye(4, dtype=bool)[gallery.labels]
+    sets[0, [1, 3]] = True
+    sets[9, 2] = True
+    several = dataclasses.replace(
+        gallery,
+        class_names=(*gallery.class_names, "sky & sea"),
+        class_embeddings=np.concatenate([gallery.class_embeddings, gallery.class_embeddings[:1] + 1]),
+        label_sets=sets,
+    )
+    page, reader = page_of(several, pairs=8)
+    assert page.html.count(b'class="also"') == 2
+    card = reader.text.split(str(gallery.texts[0]))[1].split("pair0")[0]
+    assert " ".join(card.split()) == "also class1, sky & sea id"
+    card = reader.text.split(str(gallery.texts[9]))[1].split("pair9")[0]
+    assert " ".join(card.split()) == "also class2 id"
+    assert page.counts["class1"] == {"train": 6, "validation": 0, "test": 2}
+    assert page.carried["class1"] == {"train": 7, "validation": 0, "test": 2}
+    assert page.carried["sky & sea"] == {"train": 1, "validation": 0, "test": 0}
+    assert sum(sum(parts.values()) for parts in page.counts.values()) == 24
+    assert page.notes[0] == "2 pairs carry several classes (1.12 a pair); they are counted and shown under the main one"
+    assert page.notes[0] in reader.text and "8 of 8, carried by 9" in reader.text
+    assert "0 of 0, carried by 1" in reader.text and "no pairs with this as the main class" in reader.text
+    assert "also" not in page_of(gallery)[1].text and page_of(gallery)[0].carried is None
+
+
 HOSTILE = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>'{{ 7*7 }}&amp;</style><!--"
 
 
@@ -128,6 +154,7 @@ def test_whatever_stands_in_the_data_is_text(gallery, tmp_path):
         texts=np.array([f"{HOSTILE} {row}" for row in range(24)]),
         ids=np.array([f"{HOSTILE}{row}" for row in range(24)]),
         image_paths=np.array([f"{row}{HOSTILE}" for row in range(24)]),
+        label_sets=np.ones((24, 3), dtype=bool),
         manifest={
             "licence": HOSTILE,
             "source": HOSTILE,

@@ -1,4 +1,4 @@
-"""Arrays named on a command line: `FILE.npy`, `FILE.npz:key` or `FILE.csv:column`, read without pickle."""
+"""Arrays in files: `FILE.npy`, `FILE.npz:key`, `FILE.csv:column` (without pickle), and MATLAB matrices."""
 
 from __future__ import annotations
 
@@ -42,6 +42,36 @@ def read_array(reference: str | Path) -> Array:
     if suffix == ".csv":
         return _read_csv(file, key)
     raise DataError(f"{file}: unknown kind of file {suffix or '(no suffix)'!r}; use {FORMS}")
+
+
+def read_mat(file: str | Path, *keys: str) -> dict[str, Array]:
+    """Read matrices of a MATLAB file (up to v7).
+
+    Args:
+        file: The `.mat`.
+        keys: The matrices wanted.
+
+    Returns:
+        Them by name.
+
+    Raises:
+        DataError: the file is missing, broken or of MATLAB v7.3 (HDF5), or lacks a matrix; in one line.
+    """
+    import scipy.io
+
+    if not Path(file).is_file():
+        raise DataError(f"no such file: {file}")
+    try:
+        read: dict[str, Any] = scipy.io.loadmat(str(file), variable_names=keys)
+    except NotImplementedError:
+        raise DataError(
+            f"{file}: a MATLAB v7.3 file (HDF5), which scipy does not read; save it again in MATLAB by save(..., '-v7')"
+        ) from None
+    except Exception as error:  # scipy raises several kinds for a broken file
+        raise DataError(f"{file}: not a readable MATLAB file ({error}); get it again") from None
+    if lacking := [key for key in keys if key not in read]:
+        raise DataError(f"{file}: no matrix {', '.join(lacking)}; get the file again")
+    return {key: np.asarray(read[key]) for key in keys}
 
 
 def as_feature(values: Array, what: str, *, dtype: str | None = None) -> Array:

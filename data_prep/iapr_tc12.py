@@ -32,6 +32,7 @@ from typing import Any
 
 import click
 
+from data_prep.array_files import read_mat
 from data_prep.collection import Collection, Pair, Published, collection_options, make_bundle
 from data_prep.published_files import find, locate, with_pictures
 from data_prep.saiapr_regions import KINDS, read_areas
@@ -134,8 +135,6 @@ def read_iapr_tc12(
 
 def _read_split(source: str | Path) -> dict[str, str]:
     """The part of each picture; empty where the copy has no lists."""
-    import scipy.io
-
     split: dict[str, str] = {}
     files = {part: find(source, f"{key}.mat") for part, key in MATRICES.items()}
     if not any(files.values()):
@@ -145,9 +144,9 @@ def _read_split(source: str | Path) -> dict[str, str]:
         if file is None:
             raise DataError(f"{source}: no file {key}.mat beside the other lists of the split; {ORIGIN.where}")
         try:
-            ids = [str(int(number)) for number in scipy.io.loadmat(str(file))[key].ravel()]
-        except Exception as error:  # scipy raises several kinds for a broken file
-            raise DataError(f"{file}: no readable list {key} ({error}); get the file again") from None
+            ids = [str(int(number)) for number in read_mat(file, key)[key].ravel()]
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{file}: no numbers in {key} ({error}); get the file again") from None
         for picture in ids:
             if picture in split:
                 raise DataError(f"{file}: picture {picture} is a {split[picture]} picture already; get the lists again")

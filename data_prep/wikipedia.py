@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 
-from data_prep.array_files import Array, read_array
+from data_prep.array_files import Array, read_array, read_mat
 from data_prep.arrays import arrays_to_bundle
 from data_prep.command_line import one_line_errors
 from masln.data import find_source
@@ -142,23 +141,16 @@ def read_list(file: Path, n_classes: int) -> Listing:
 
 def _read_matrices(file: Path, sizes: dict[str, int]) -> dict[str, Array]:
     """The matrices of raw_features.mat, training rows above test rows."""
-    import scipy.io
-
     if not file.is_file():
         raise DataError(f"no such file: {file}; give it, or both --image-features and --text-features")
-    try:
-        matrices: dict[str, Any] = scipy.io.loadmat(str(file))
-    except Exception as error:  # scipy raises several kinds for a broken or v7.3 file
-        raise DataError(f"{file}: not a readable MATLAB file ({error})") from None
+    matrices = read_mat(file, *(key for keys in MATRICES.values() for key in keys))
     features = {}
     for modality, keys in MATRICES.items():
         rows = []
         for key, (part, size) in zip(keys, sizes.items(), strict=True):
-            if key not in matrices:
-                raise DataError(f"{file}: no matrix {key}; the canonical file has I_tr, T_tr, I_te and T_te")
             if len(matrices[key]) != size:
                 raise DataError(f"{file}: {key} has {len(matrices[key])} rows but {LISTS[part]} has {size} pairs")
-            rows.append(np.asarray(matrices[key]))
+            rows.append(matrices[key])
         features[modality] = np.concatenate(rows)
     return features
 

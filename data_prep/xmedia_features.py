@@ -26,7 +26,7 @@ from typing import Any
 import click
 import numpy as np
 
-from data_prep.array_files import Array, read_array
+from data_prep.array_files import Array, read_array, read_mat
 from data_prep.arrays import arrays_to_bundle
 from data_prep.collection import Published
 from data_prep.command_line import one_line_errors
@@ -156,28 +156,17 @@ def _matched(folder: Path, part: str, pictures: _Rows, texts: _Rows, *, wanted: 
 
 def _read_matrices(folder: Path, part: str, *, image: str, text: str) -> tuple[_Rows, _Rows]:
     """The pictures and the texts of a part, out of XMediaFeatures.mat."""
-    import scipy.io
-
     file = published_path(folder, "XMediaFeatures.mat", where=ORIGIN.where)
     short = {"train": "tr", "test": "te"}[part]
     image_key, text_key = f"I_{short}{IMAGE_FEATURES[image]}", f"T_{short}{TEXT_FEATURES[text]}"
-    keys = (image_key, text_key, f"{short}ImgCat", f"{short}TxtCat")
-    try:
-        read: dict[str, Array] = scipy.io.loadmat(str(file), variable_names=keys)
-    except NotImplementedError:
-        raise DataError(
-            f"{file}: a MATLAB v7.3 file (HDF5), which scipy does not read; save it again in MATLAB by save(..., '-v7')"
-        ) from None
-    except Exception as error:  # scipy raises several kinds for a broken file
-        raise DataError(f"{file}: not a readable MATLAB file ({error}); get it again") from None
-    if lacking := [key for key in keys if key not in read]:
-        raise DataError(f"{file}: no matrix {', '.join(lacking)}; get the file again")
-    return _with_classes(file, read, image_key, keys[2], part), _with_classes(file, read, text_key, keys[3], part)
+    read = read_mat(file, image_key, text_key, f"{short}ImgCat", f"{short}TxtCat")
+    pictures = _with_classes(file, read, image_key, f"{short}ImgCat", part)
+    return pictures, _with_classes(file, read, text_key, f"{short}TxtCat", part)
 
 
 def _with_classes(file: Path, read: Mapping[str, Array], key: str, classes: str, part: str) -> _Rows:
     """A matrix and the names of its classes, which the file numbers from 1."""
-    features, numbers = np.asarray(read[key]), np.asarray(read[classes]).reshape(-1)
+    features, numbers = read[key], read[classes].reshape(-1)
     if features.ndim != 2 or features.dtype.kind not in "biuf" or len(features) != len(numbers):
         raise DataError(
             f"{file}: {key} is {features.dtype} of shape {features.shape}, and {classes} has {len(numbers)} classes; a "

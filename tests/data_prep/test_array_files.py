@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data_prep.array_files import as_feature, as_text, read_array
+from data_prep.array_files import as_feature, as_text, read_array, read_mat
 from masln.errors import DataError
 
 
@@ -80,3 +80,16 @@ def test_text_is_never_bytes():
             as_text(bad, "ids")
     with pytest.raises(DataError, match="text or whole numbers"):
         as_text(np.array([0.5]), "ids")
+
+
+def test_matlab_matrices_by_name(tmp_path):
+    import scipy.io
+
+    file = tmp_path / "a.mat"
+    scipy.io.savemat(file, {"x": np.eye(2), "y": np.ones((1, 3)), "z": 1})
+    read = read_mat(file, "x", "y")
+    assert list(read) == ["x", "y"] and np.array_equal(read["x"], np.eye(2)) and read["y"].shape == (1, 3)
+    with pytest.raises(DataError, match=r"a.mat: no matrix u, v; get"):
+        read_mat(file, "u", "x", "v")
+    with pytest.raises(DataError, match=r"no such file: .*b.mat"):
+        read_mat(tmp_path / "b.mat", "x")

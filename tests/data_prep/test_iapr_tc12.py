@@ -269,7 +269,7 @@ class TestDamage:
         scipy.io.savemat(test, {"testing": np.array([[np.nan]])})
         for content in (test.read_bytes(), whole[: len(whole) // 2], b"text", train.read_bytes()):
             test.write_bytes(content)
-            with pytest.raises(DataError, match=r"testing.mat: no readable list testing"):
+            with pytest.raises(DataError, match=r"testing.mat: (no matrix|not a readable MATLAB|no numbers)"):
                 read_iapr_tc12(source, **GIVEN)
         test.unlink()
         with pytest.raises(DataError, match=r"no file testing.mat beside the other lists of the split; IAPR"):

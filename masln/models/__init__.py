@@ -6,6 +6,7 @@ from masln.models.base import Method, ValidationScore, load_method, make_method,
 from masln.models.cca import CCA
 from masln.models.chance import Chance
 from masln.models.deep import DeepMethod, TwoTower
+from masln.models.linear import LinearMethod
 from masln.models.masln import ADVERSARIES, MASLN
 
 for _method in (MASLN, CCA, Chance):
@@ -17,6 +18,7 @@ __all__ = [
     "MASLN",
     "Chance",
     "DeepMethod",
+    "LinearMethod",
     "Method",
     "TwoTower",
     "ValidationScore",

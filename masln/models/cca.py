@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from masln.data import PairedDataset
-from masln.errors import ConfigError
-from masln.models.base import Arrays, Method, ValidationScore
-from masln.nn import InputScaling, canonical_directions, scaling_of
-from masln.training import Runtime
+from masln.models.linear import LinearMethod
+from masln.nn import canonical_directions
 
 __all__ = ["CCA"]
 
 
-class CCA(Method):
+class CCA(LinearMethod):
     """Two-view CCA with a trace-relative ridge, in float64.
 
     With centred views X (n, p) and Y (n, q), S_xx = X'X / n and r_x = ridge * trace(S_xx) / p, it finds W_x, W_y with
@@ -45,6 +40,9 @@ class CCA(Method):
         "ridge": (1.0, 0.01, 0.1, 10.0, 100.0),
         "input_scaling": ("center-l2", "l2", "standardize", "center-l2/standardize"),
     }
+    LEAST: ClassVar[dict[str, float]] = {"ridge": 0, "n_components": 1}
+
+    correlations_: Tensor
 
     def __init__(
         self,
@@ -59,57 +57,15 @@ class CCA(Method):
         self.input_scaling = input_scaling
         self.weighting = weighting
 
-    def check(self, pairs: PairedDataset) -> None:
-        """See ``Method.check``."""
-        super().check(pairs)
-        for name in ("image", "text"):
-            InputScaling(scaling_of(self.input_scaling, name), 1)  # refuses an unknown kind
-        if self.ridge < 0 or self.n_components < 1:
-            raise ConfigError(f"CCA needs ridge >= 0 and n_components >= 1, got {self.ridge} and {self.n_components}")
-
-    def _fit(
-        self,
-        train: PairedDataset,
-        validation: PairedDataset | None,
-        runtime: Runtime,
-        score: ValidationScore,
-    ) -> None:
-        self.scalings_ = {
-            "image": InputScaling(scaling_of(self.input_scaling, "image"), self.d_image_).fit(train.image),
-            "text": InputScaling(scaling_of(self.input_scaling, "text"), self.d_text_).fit(train.text),
-        }
-        views = {"image": self._scale(train.image, "image"), "text": self._scale(train.text, "text")}
-        self.means_ = {name: X.mean(dim=0) for name, X in views.items()}
-        image, text = (X - self.means_[name] for name, X in views.items())
-        weights, self.correlations_ = canonical_directions(
+    def _directions(self, image: Tensor, text: Tensor, train: PairedDataset) -> tuple[Tensor, Tensor]:
+        (left, right), self.correlations_ = canonical_directions(
             image, text, ridge=self.ridge, n_components=self.n_components
         )
         scale = self.correlations_**self.weighting
-        self.weights_ = {name: W * scale for name, W in zip(views, weights, strict=True)}
+        return left * scale, right * scale
 
-    @torch.no_grad()
-    def _scale(self, X: NDArray[Any], modality: str) -> Tensor:
-        scaled: Tensor = self.scalings_[modality](torch.from_numpy(np.asarray(X, dtype=np.float64)))
-        return scaled
+    def _learned(self) -> dict[str, Tensor]:
+        return {"correlations": self.correlations_}
 
-    def _encode(self, X: NDArray[Any], modality: str) -> NDArray[Any]:
-        codes: Tensor = (self._scale(X, modality) - self.means_[modality]) @ self.weights_[modality]
-        return codes.numpy()
-
-    def _state(self) -> tuple[Arrays, dict[str, Any]]:
-        arrays = {"correlations": self.correlations_}
-        for name, scaling in self.scalings_.items():
-            arrays |= {f"{name}.mean": self.means_[name], f"{name}.weights": self.weights_[name]}
-            arrays |= {f"{name}.scaling.{key}": value for key, value in scaling.state_dict().items()}
-        widths = {name: scaling.d_out for name, scaling in self.scalings_.items()}
-        return {name: values.numpy() for name, values in arrays.items()}, {"scaled_widths": widths}
-
-    def _restore(self, arrays: Arrays, facts: dict[str, Any]) -> None:
-        tensors = {name: torch.from_numpy(values) for name, values in arrays.items()}
-        self.correlations_ = tensors["correlations"]
-        self.means_, self.weights_, self.scalings_ = {}, {}, {}
-        for name, width in (("image", self.d_image_), ("text", self.d_text_)):
-            scaling = InputScaling(scaling_of(self.input_scaling, name), width, facts["scaled_widths"][name])
-            scaling.load_state_dict({key: tensors[f"{name}.scaling.{key}"] for key in scaling.state_dict()})
-            self.scalings_[name] = scaling
-            self.means_[name], self.weights_[name] = tensors[f"{name}.mean"], tensors[f"{name}.weights"]
+    def _take(self, learned: dict[str, Tensor]) -> None:
+        self.correlations_ = learned["correlations"]

@@ -7,6 +7,7 @@ from masln.nn.decoders import TwinDecoders
 from masln.nn.discriminator import ModalityDiscriminator
 from masln.nn.encoders import ENCODERS, ResidualEncoder, build_encoder, feed_forward
 from masln.nn.gradient_reversal import reversal_schedule, reverse_gradient
+from masln.nn.linear_algebra import fix_signs, relative_ridge, ridge_factor, row_space
 from masln.nn.scaling import SCALINGS, InputScaling, scaling_of
 
 __all__ = [
@@ -20,7 +21,11 @@ __all__ = [
     "build_encoder",
     "canonical_directions",
     "feed_forward",
+    "fix_signs",
+    "relative_ridge",
     "reversal_schedule",
     "reverse_gradient",
+    "ridge_factor",
+    "row_space",
     "scaling_of",
 ]

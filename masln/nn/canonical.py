@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from masln.nn.linear_algebra import fix_signs, relative_ridge, ridge_factor, row_space
+
 __all__ = ["CanonicalEncoder", "canonical_directions"]
 
 
@@ -62,9 +64,10 @@ def canonical_directions(
     Returns:
         The weights (p, k) and (q, k), and the k regularised canonical correlations, largest first.
     """
-    (X, basis_x), (Y, basis_y) = _row_space(X), _row_space(Y)
+    (X, basis_x), (Y, basis_y) = row_space(X), row_space(Y)
     left_factor, right_factor = (
-        _cholesky(V, ridge * float(V.square().sum()) / len(V) / len(basis)) for V, basis in ((X, basis_x), (Y, basis_y))
+        ridge_factor(V.T @ V / len(V), relative_ridge(V, len(basis), ridge))
+        for V, basis in ((X, basis_x), (Y, basis_y))
     )
     cross = X.T @ Y / len(X)
     cross = torch.linalg.solve_triangular(left_factor, cross, upper=False)
@@ -73,28 +76,4 @@ def canonical_directions(
     k = min(n_components, len(correlations))
     left = basis_x @ torch.linalg.solve_triangular(left_factor.T, U[:, :k], upper=True)
     right = basis_y @ torch.linalg.solve_triangular(right_factor.T, Vt[:k].T, upper=True)
-    signs = left.gather(0, left.abs().argmax(dim=0, keepdim=True)).sign()
-    signs[signs == 0] = 1.0
-    return (left * signs, right * signs), correlations[:k]
-
-
-def _row_space(X: Tensor) -> tuple[Tensor, Tensor]:
-    """X = Z B' with orthonormal B (p, r), r the rank: by the p x p matrix X'X when n > p, else by the n x n X X'."""
-    n, p = X.shape
-    primal = n > p
-    values, vectors = torch.linalg.eigh(X.T @ X if primal else X @ X.T)
-    tiny = torch.finfo(X.dtype).tiny
-    keep = values > max(n, p) * torch.finfo(X.dtype).eps * max(float(values[-1]), tiny)
-    keep[-1] = True
-    if primal:
-        return X @ vectors[:, keep], vectors[:, keep]
-    root = values[keep].clamp(min=tiny).sqrt()
-    return vectors[:, keep] * root, X.T @ (vectors[:, keep] / root)
-
-
-def _cholesky(X: Tensor, ridge: float) -> Tensor:
-    covariance = X.T @ X / len(X)
-    scale = float(covariance.trace()) / len(covariance)
-    floor = 1e-12 * (scale if scale > 0 else 1.0)  # keeps exactly dependent features factorable at ridge 0
-    factor: Tensor = torch.linalg.cholesky(covariance + max(ridge, floor) * torch.eye(len(covariance), dtype=X.dtype))
-    return factor
+    return fix_signs(left, right), correlations[:k]

@@ -1,0 +1,101 @@
+"""LinearMethod: what methods that project scaled features share, so that a method file says only what is its own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from masln.data import PairedDataset
+from masln.errors import ConfigError
+from masln.models.base import Arrays, Method, ValidationScore
+from masln.nn import InputScaling, scaling_of
+from masln.training import Runtime
+
+__all__ = ["LinearMethod"]
+
+
+class LinearMethod(Method):
+    """A method whose codes are (s(x) - m) W, in float64: features scaled, centred and projected.
+
+    Subclasses have the hyper-parameter ``input_scaling`` and implement ``_directions``. After ``fit``: ``scalings_``,
+    ``means_`` and ``weights_``, each by modality.
+    """
+
+    #: The least value of each hyper-parameter that has one.
+    LEAST: ClassVar[dict[str, float]] = {}
+
+    input_scaling: str
+
+    scalings_: dict[str, InputScaling]
+    means_: dict[str, Tensor]
+    weights_: dict[str, Tensor]
+
+    @abstractmethod
+    def _directions(self, image: Tensor, text: Tensor, train: PairedDataset) -> tuple[Tensor, Tensor]:
+        """Learn the weights (d_image, d_code) and (d_text, d_code) from centred features, a row a training pair."""
+
+    def _learned(self) -> dict[str, Tensor]:
+        """What was learned beyond scalings, means and weights."""
+        return {}
+
+    def _take(self, learned: dict[str, Tensor]) -> None:
+        """Take back what ``_learned`` gave; other tensors may be among it."""
+
+    def check(self, pairs: PairedDataset) -> None:
+        """See ``Method.check``."""
+        super().check(pairs)
+        for name in ("image", "text"):
+            InputScaling(scaling_of(self.input_scaling, name), 1)  # refuses an unknown kind
+        values = {name: getattr(self, name) for name in self.LEAST}
+        if any(values[name] < least for name, least in self.LEAST.items()):
+            wanted = " and ".join(f"{name} >= {least}" for name, least in self.LEAST.items())
+            raise ConfigError(f"{type(self).__name__} needs {wanted}, got {' and '.join(map(str, values.values()))}")
+
+    def _fit(
+        self,
+        train: PairedDataset,
+        validation: PairedDataset | None,
+        runtime: Runtime,
+        score: ValidationScore,
+    ) -> None:
+        self.scalings_ = {
+            "image": InputScaling(scaling_of(self.input_scaling, "image"), self.d_image_).fit(train.image),
+            "text": InputScaling(scaling_of(self.input_scaling, "text"), self.d_text_).fit(train.text),
+        }
+        views = {"image": self._scale(train.image, "image"), "text": self._scale(train.text, "text")}
+        self.means_ = {name: X.mean(dim=0) for name, X in views.items()}
+        image, text = (X - self.means_[name] for name, X in views.items())
+        weights = self._directions(image, text, train)
+        self.weights_ = {name: W.contiguous() for name, W in zip(views, weights, strict=True)}
+
+    @torch.no_grad()
+    def _scale(self, X: NDArray[Any], modality: str) -> Tensor:
+        scaled: Tensor = self.scalings_[modality](torch.from_numpy(np.asarray(X, dtype=np.float64)))
+        return scaled
+
+    def _encode(self, X: NDArray[Any], modality: str) -> NDArray[Any]:
+        codes: Tensor = (self._scale(X, modality) - self.means_[modality]) @ self.weights_[modality]
+        return codes.numpy()
+
+    def _state(self) -> tuple[Arrays, dict[str, Any]]:
+        arrays = self._learned()
+        for name, scaling in self.scalings_.items():
+            arrays |= {f"{name}.mean": self.means_[name], f"{name}.weights": self.weights_[name]}
+            arrays |= {f"{name}.scaling.{key}": value for key, value in scaling.state_dict().items()}
+        widths = {name: scaling.d_out for name, scaling in self.scalings_.items()}
+        return {name: values.numpy() for name, values in arrays.items()}, {"scaled_widths": widths}
+
+    def _restore(self, arrays: Arrays, facts: dict[str, Any]) -> None:
+        tensors = {name: torch.from_numpy(values) for name, values in arrays.items()}
+        self._take(tensors)
+        self.means_, self.weights_, self.scalings_ = {}, {}, {}
+        for name, width in (("image", self.d_image_), ("text", self.d_text_)):
+            scaling = InputScaling(scaling_of(self.input_scaling, name), width, facts["scaled_widths"][name])
+            scaling.load_state_dict({key: tensors[f"{name}.scaling.{key}"] for key in scaling.state_dict()})
+            self.scalings_[name] = scaling
+            self.means_[name], self.weights_[name] = tensors[f"{name}.mean"], tensors[f"{name}.weights"]

@@ -8,14 +8,16 @@ from masln.models.chance import Chance
 from masln.models.deep import DeepMethod, TwoTower
 from masln.models.linear import LinearMethod
 from masln.models.masln import ADVERSARIES, MASLN
+from masln.models.pls import PLS
 
-for _method in (MASLN, CCA, Chance):
+for _method in (MASLN, CCA, PLS, Chance):
     method_resolver.register(_method)
 
 __all__ = [
     "ADVERSARIES",
     "CCA",
     "MASLN",
+    "PLS",
     "Chance",
     "DeepMethod",
     "LinearMethod",

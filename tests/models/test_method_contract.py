@@ -29,9 +29,15 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "cca": {"n_components": 6},
     "chance": {"code_width": 6},
+    "pls": {"n_components": 6},
 }
 # A hyper-parameter, another value for it, and the width of the codes with it.
-OTHER = {"masln": ("code_width", 3, 5), "cca": ("n_components", 5, 5), "chance": ("code_width", 5, 5)}
+OTHER: dict[str, tuple[str, Any, int]] = {
+    "masln": ("code_width", 3, 5),
+    "cca": ("n_components", 5, 5),
+    "chance": ("code_width", 5, 5),
+    "pls": ("n_components", 5, 5),
+}
 RUNTIME = Runtime(device="cpu")
 
 

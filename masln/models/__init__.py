@@ -5,12 +5,13 @@ from __future__ import annotations
 from masln.models.base import Method, ValidationScore, load_method, make_method, method_resolver
 from masln.models.cca import CCA
 from masln.models.chance import Chance
+from masln.models.cluster_cca import ClusterCCA
 from masln.models.deep import DeepMethod, TwoTower
 from masln.models.linear import LinearMethod
 from masln.models.masln import ADVERSARIES, MASLN
 from masln.models.pls import PLS
 
-for _method in (MASLN, CCA, PLS, Chance):
+for _method in (MASLN, CCA, PLS, ClusterCCA, Chance):
     method_resolver.register(_method)
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "MASLN",
     "PLS",
     "Chance",
+    "ClusterCCA",
     "DeepMethod",
     "LinearMethod",
     "Method",

@@ -40,6 +40,7 @@ class CCA(LinearMethod):
         "ridge": (1.0, 0.01, 0.1, 10.0, 100.0),
         "input_scaling": ("center-l2", "l2", "standardize", "center-l2/standardize"),
     }
+    LEARNED: ClassVar[tuple[str, ...]] = ("correlations",)
     LEAST: ClassVar[dict[str, float]] = {"ridge": 0, "n_components": 1}
 
     correlations_: Tensor
@@ -63,9 +64,3 @@ class CCA(LinearMethod):
         )
         scale = self.correlations_**self.weighting
         return left * scale, right * scale
-
-    def _learned(self) -> dict[str, Tensor]:
-        return {"correlations": self.correlations_}
-
-    def _take(self, learned: dict[str, Tensor]) -> None:
-        self.correlations_ = learned["correlations"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from masln.data import PairedDataset
-from masln.errors import ConfigError
+from masln.errors import ConfigError, DataError
 from masln.models.base import Arrays, Method, ValidationScore
 from masln.nn import InputScaling, scaling_of
 from masln.training import Runtime
@@ -28,6 +28,12 @@ class LinearMethod(Method):
 
     #: The least value of each hyper-parameter that has one.
     LEAST: ClassVar[dict[str, float]] = {}
+    #: Tensors that ``fit`` learns beyond means and weights; ``"x"`` stands for the attribute ``x_``.
+    LEARNED: ClassVar[tuple[str, ...]] = ()
+    #: Of how many classes there must be training pairs.
+    CLASSES: ClassVar[int] = 1
+    #: Whether the classes must have embeddings.
+    CLASS_EMBEDDINGS: ClassVar[bool] = False
 
     input_scaling: str
 
@@ -39,22 +45,24 @@ class LinearMethod(Method):
     def _directions(self, image: Tensor, text: Tensor, train: PairedDataset) -> tuple[Tensor, Tensor]:
         """Learn the weights (d_image, d_code) and (d_text, d_code) from centred features, a row a training pair."""
 
-    def _learned(self) -> dict[str, Tensor]:
-        """What was learned beyond scalings, means and weights."""
-        return {}
-
-    def _take(self, learned: dict[str, Tensor]) -> None:
-        """Take back what ``_learned`` gave; other tensors may be among it."""
+    def _mean(self, features: Tensor, train: PairedDataset) -> Tensor:
+        """What centres the features (n, d) of the training pairs."""
+        return features.mean(dim=0)
 
     def check(self, pairs: PairedDataset) -> None:
-        """See ``Method.check``."""
+        """See ``Method.check``; also refuses classes without embeddings where they are needed."""
         super().check(pairs)
-        for name in ("image", "text"):
-            InputScaling(scaling_of(self.input_scaling, name), 1)  # refuses an unknown kind
-        values = {name: getattr(self, name) for name in self.LEAST}
-        if any(values[name] < least for name, least in self.LEAST.items()):
-            wanted = " and ".join(f"{name} >= {least}" for name, least in self.LEAST.items())
-            raise ConfigError(f"{type(self).__name__} needs {wanted}, got {' and '.join(map(str, values.values()))}")
+        name = type(self).__name__
+        if self.CLASS_EMBEDDINGS and pairs.class_embeddings is None:
+            raise DataError(
+                f"{name} maps to class embeddings and {pairs.name} has none; make the bundle with class vectors"
+            )
+        for modality in ("image", "text"):
+            InputScaling(scaling_of(self.input_scaling, modality), 1)  # refuses an unknown kind
+        values = [getattr(self, key) for key in self.LEAST]
+        if any(value < least for value, least in zip(values, self.LEAST.values(), strict=True)):
+            wanted = " and ".join(f"{key} >= {least}" for key, least in self.LEAST.items())
+            raise ConfigError(f"{name} needs {wanted}, got {' and '.join(map(str, values))}")
 
     def _fit(
         self,
@@ -63,12 +71,17 @@ class LinearMethod(Method):
         runtime: Runtime,
         score: ValidationScore,
     ) -> None:
+        if (classes := len(np.unique(train.labels))) < self.CLASSES:
+            raise DataError(
+                f"{type(self).__name__} needs training pairs of at least {self.CLASSES} classes and got those of "
+                f"{classes}; hold fewer classes out"
+            )
         self.scalings_ = {
             "image": InputScaling(scaling_of(self.input_scaling, "image"), self.d_image_).fit(train.image),
             "text": InputScaling(scaling_of(self.input_scaling, "text"), self.d_text_).fit(train.text),
         }
         views = {"image": self._scale(train.image, "image"), "text": self._scale(train.text, "text")}
-        self.means_ = {name: X.mean(dim=0) for name, X in views.items()}
+        self.means_ = {name: self._mean(X, train) for name, X in views.items()}
         image, text = (X - self.means_[name] for name, X in views.items())
         weights = self._directions(image, text, train)
         self.weights_ = {name: W.contiguous() for name, W in zip(views, weights, strict=True)}
@@ -83,7 +96,7 @@ class LinearMethod(Method):
         return codes.numpy()
 
     def _state(self) -> tuple[Arrays, dict[str, Any]]:
-        arrays = self._learned()
+        arrays: dict[str, Tensor] = {name: getattr(self, f"{name}_") for name in self.LEARNED}
         for name, scaling in self.scalings_.items():
             arrays |= {f"{name}.mean": self.means_[name], f"{name}.weights": self.weights_[name]}
             arrays |= {f"{name}.scaling.{key}": value for key, value in scaling.state_dict().items()}
@@ -92,7 +105,8 @@ class LinearMethod(Method):
 
     def _restore(self, arrays: Arrays, facts: dict[str, Any]) -> None:
         tensors = {name: torch.from_numpy(values) for name, values in arrays.items()}
-        self._take(tensors)
+        for name in self.LEARNED:
+            setattr(self, f"{name}_", tensors[name])
         self.means_, self.weights_, self.scalings_ = {}, {}, {}
         for name, width in (("image", self.d_image_), ("text", self.d_text_)):
             scaling = InputScaling(scaling_of(self.input_scaling, name), width, facts["scaled_widths"][name])

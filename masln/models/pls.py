@@ -32,7 +32,7 @@ class PLS(LinearMethod):
     References:
         Sampson, P., Streissguth, A., Barr, H., Bookstein, F.: Neurobehavioral effects of prenatal alcohol: part II.
         Partial least squares analysis. Neurotoxicology and Teratology 11, 1989. Rosipal, R., Krämer, N.: Overview and
-        recent advances in partial least squares. SLSFS 2005, section 2.1 (PLS-SB).
+        recent advances in partial least squares. SLSFS 2005 (there PLS-SB).
     """
 
     summary: ClassVar[str] = "partial least squares, the directions of largest covariance"
@@ -41,6 +41,7 @@ class PLS(LinearMethod):
         "n_components": (64, 8, 16, 32, 128),
         "input_scaling": ("center-l2", "l2", "standardize", "center-l2/standardize"),
     }
+    LEARNED: ClassVar[tuple[str, ...]] = ("covariances",)
     LEAST: ClassVar[dict[str, float]] = {"n_components": 1}
 
     covariances_: Tensor
@@ -60,9 +61,3 @@ class PLS(LinearMethod):
         k = max(1, min(self.n_components, int((covariances > noise).sum())))
         self.covariances_ = covariances[:k]
         return fix_signs(U[:, :k], Vt[:k].T)
-
-    def _learned(self) -> dict[str, Tensor]:
-        return {"covariances": self.covariances_}
-
-    def _take(self, learned: dict[str, Tensor]) -> None:
-        self.covariances_ = learned["covariances"]

@@ -7,7 +7,7 @@ from masln.nn.decoders import TwinDecoders
 from masln.nn.discriminator import ModalityDiscriminator
 from masln.nn.encoders import ENCODERS, ResidualEncoder, build_encoder, feed_forward
 from masln.nn.gradient_reversal import reversal_schedule, reverse_gradient
-from masln.nn.linear_algebra import fix_signs, relative_ridge, ridge_factor, row_space
+from masln.nn.linear_algebra import fix_signs, group_means, relative_ridge, ridge_factor, row_space
 from masln.nn.scaling import SCALINGS, InputScaling, scaling_of
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "canonical_directions",
     "feed_forward",
     "fix_signs",
+    "group_means",
     "relative_ridge",
     "reversal_schedule",
     "reverse_gradient",

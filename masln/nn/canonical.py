@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from masln.nn.linear_algebra import fix_signs, relative_ridge, ridge_factor, row_space
+from masln.nn.linear_algebra import fix_signs, group_means, relative_ridge, ridge_factor, row_space
 
 __all__ = ["CanonicalEncoder", "canonical_directions"]
 
@@ -51,7 +51,7 @@ class CanonicalEncoder(nn.Module):
 
 
 def canonical_directions(
-    X: Tensor, Y: Tensor, *, ridge: float, n_components: int
+    X: Tensor, Y: Tensor, *, ridge: float, n_components: int, groups: Tensor | None = None
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """Solve ridge CCA of two centred views.
 
@@ -60,6 +60,8 @@ def canonical_directions(
         Y: (n, q), centred, float64.
         ridge: Relative to the mean variance of each view's features.
         n_components: Directions wanted; as many as the ranks allow are given.
+        groups: (n,) integers from 0; each row of X is then matched with the mean of the rows of Y in its group.
+            Row i with row i by default.
 
     Returns:
         The weights (p, k) and (q, k), and the k regularised canonical correlations, largest first.
@@ -69,7 +71,7 @@ def canonical_directions(
         ridge_factor(V.T @ V / len(V), relative_ridge(V, len(basis), ridge))
         for V, basis in ((X, basis_x), (Y, basis_y))
     )
-    cross = X.T @ Y / len(X)
+    cross = X.T @ (Y if groups is None else group_means(Y, groups)[groups]) / len(X)
     cross = torch.linalg.solve_triangular(left_factor, cross, upper=False)
     cross = torch.linalg.solve_triangular(right_factor, cross.T, upper=False).T
     U, correlations, Vt = torch.linalg.svd(cross, full_matrices=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["fix_signs", "relative_ridge", "ridge_factor", "row_space"]
+__all__ = ["fix_signs", "group_means", "relative_ridge", "ridge_factor", "row_space"]
 
 
 def row_space(X: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,3 +50,10 @@ def fix_signs(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     signs = left.gather(0, left.abs().argmax(dim=0, keepdim=True)).sign()
     signs[signs == 0] = 1.0
     return left * signs, right * signs
+
+
+def group_means(X: Tensor, groups: Tensor) -> Tensor:
+    """Mean (m, d) of the rows of X (n, d) in each of the groups 0..m-1 named by ``groups`` (n,); 0 of an empty one."""
+    counts = torch.bincount(groups)
+    sums = torch.zeros(len(counts), X.shape[1], dtype=X.dtype).index_add_(0, groups, X)
+    return sums / counts.clamp(min=1)[:, None]

@@ -29,6 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "cca": {"n_components": 6},
     "chance": {"code_width": 6},
+    "clustercca": {"n_components": 6},
     "pls": {"n_components": 6},
 }
 # A hyper-parameter, another value for it, and the width of the codes with it.
@@ -36,8 +37,11 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "masln": ("code_width", 3, 5),
     "cca": ("n_components", 5, 5),
     "chance": ("code_width", 5, 5),
+    "clustercca": ("n_components", 4, 4),
     "pls": ("n_components", 5, 5),
 }
+# Code widths that the pairs decide: six classes have five directions.
+WIDTH = {"clustercca": 5}
 RUNTIME = Runtime(device="cpu")
 
 
@@ -90,7 +94,7 @@ class TestEveryMethod:
     def test_codes_are_float32_of_one_width(self, name, pairs):
         image, text = codes(fitted(name, pairs), pairs)
         assert image.dtype == text.dtype == np.float32
-        assert image.shape == text.shape == (len(pairs), 6)
+        assert image.shape == text.shape == (len(pairs), WIDTH.get(name, 6))
         assert np.isfinite(image).all() and np.isfinite(text).all()
 
     def test_a_seed_gives_the_same_codes_whatever_was_drawn_before(self, name, pairs):

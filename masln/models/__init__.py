@@ -10,8 +10,9 @@ from masln.models.deep import DeepMethod, TwoTower
 from masln.models.linear import LinearMethod
 from masln.models.masln import ADVERSARIES, MASLN
 from masln.models.pls import PLS
+from masln.models.scm import SCM
 
-for _method in (MASLN, CCA, PLS, ClusterCCA, Chance):
+for _method in (MASLN, CCA, PLS, ClusterCCA, SCM, Chance):
     method_resolver.register(_method)
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "CCA",
     "MASLN",
     "PLS",
+    "SCM",
     "Chance",
     "ClusterCCA",
     "DeepMethod",

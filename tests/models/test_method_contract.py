@@ -31,6 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "chance": {"code_width": 6},
     "clustercca": {"n_components": 6},
     "pls": {"n_components": 6},
+    "scm": {"n_components": 4},
 }
 # A hyper-parameter, another value for it, and the width of the codes with it.
 OTHER: dict[str, tuple[str, Any, int]] = {
@@ -39,6 +40,7 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "chance": ("code_width", 5, 5),
     "clustercca": ("n_components", 4, 4),
     "pls": ("n_components", 5, 5),
+    "scm": ("n_components", 5, 6),
 }
 # Code widths that the pairs decide: six classes have five directions.
 WIDTH = {"clustercca": 5}

@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "cca": {"n_components": 6},
     "chance": {"code_width": 6},
     "clustercca": {"n_components": 6},
+    "gmlda": {"coupling": 0.5, "n_components": 6},
     "pls": {"n_components": 6},
     "scm": {"n_components": 4},
 }
@@ -39,6 +40,7 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "cca": ("n_components", 5, 5),
     "chance": ("code_width", 5, 5),
     "clustercca": ("n_components", 4, 4),
+    "gmlda": ("coupling", 10.0, 5),
     "pls": ("n_components", 5, 5),
     "scm": ("n_components", 5, 6),
 }

@@ -7,18 +7,20 @@ from masln.models.cca import CCA
 from masln.models.chance import Chance
 from masln.models.cluster_cca import ClusterCCA
 from masln.models.deep import DeepMethod, TwoTower
+from masln.models.eszsl import ESZSL
 from masln.models.gmlda import GMLDA
 from masln.models.linear import LinearMethod
 from masln.models.masln import ADVERSARIES, MASLN
 from masln.models.pls import PLS
 from masln.models.scm import SCM
 
-for _method in (MASLN, CCA, PLS, ClusterCCA, SCM, GMLDA, Chance):
+for _method in (MASLN, CCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, Chance):
     method_resolver.register(_method)
 
 __all__ = [
     "ADVERSARIES",
     "CCA",
+    "ESZSL",
     "GMLDA",
     "MASLN",
     "PLS",

@@ -30,6 +30,8 @@ class LinearMethod(Method):
     LEAST: ClassVar[dict[str, float]] = {}
     #: Tensors that ``fit`` learns beyond means and weights; ``"x"`` stands for the attribute ``x_``.
     LEARNED: ClassVar[tuple[str, ...]] = ()
+    #: Whether features are centred, beyond what the input scaling does.
+    CENTRED: ClassVar[bool] = True
     #: Of how many classes there must be training pairs.
     CLASSES: ClassVar[int] = 1
     #: Whether the classes must have embeddings.
@@ -47,7 +49,7 @@ class LinearMethod(Method):
 
     def _mean(self, features: Tensor, train: PairedDataset) -> Tensor:
         """What centres the features (n, d) of the training pairs."""
-        return features.mean(dim=0)
+        return features.mean(dim=0) if self.CENTRED else torch.zeros_like(features[0])
 
     def check(self, pairs: PairedDataset) -> None:
         """See ``Method.check``; also refuses classes without embeddings where they are needed."""

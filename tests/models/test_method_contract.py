@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "cca": {"n_components": 6},
     "chance": {"code_width": 6},
     "clustercca": {"n_components": 6},
+    "eszsl": {},
     "gmlda": {"coupling": 0.5, "n_components": 6},
     "pls": {"n_components": 6},
     "scm": {"n_components": 4},
@@ -40,12 +41,13 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "cca": ("n_components", 5, 5),
     "chance": ("code_width", 5, 5),
     "clustercca": ("n_components", 4, 4),
+    "eszsl": ("class_ridge", 0.1, 10),
     "gmlda": ("coupling", 10.0, 5),
     "pls": ("n_components", 5, 5),
     "scm": ("n_components", 5, 6),
 }
-# Code widths that the pairs decide: six classes have five directions.
-WIDTH = {"clustercca": 5}
+# Code widths that the pairs decide: six classes have five directions, their embeddings ten dimensions.
+WIDTH = {"clustercca": 5, "eszsl": 10}
 RUNTIME = Runtime(device="cpu")
 
 

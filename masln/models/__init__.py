@@ -12,9 +12,10 @@ from masln.models.gmlda import GMLDA
 from masln.models.linear import LinearMethod
 from masln.models.masln import ADVERSARIES, MASLN
 from masln.models.pls import PLS
+from masln.models.sae import SAE
 from masln.models.scm import SCM
 
-for _method in (MASLN, CCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, Chance):
+for _method in (MASLN, CCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE, Chance):
     method_resolver.register(_method)
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "GMLDA",
     "MASLN",
     "PLS",
+    "SAE",
     "SCM",
     "Chance",
     "ClusterCCA",

@@ -33,6 +33,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "eszsl": {},
     "gmlda": {"coupling": 0.5, "n_components": 6},
     "pls": {"n_components": 6},
+    "sae": {},
     "scm": {"n_components": 4},
 }
 # A hyper-parameter, another value for it, and the width of the codes with it.
@@ -44,10 +45,11 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "eszsl": ("class_ridge", 0.1, 10),
     "gmlda": ("coupling", 10.0, 5),
     "pls": ("n_components", 5, 5),
+    "sae": ("encoding", 0.1, 10),
     "scm": ("n_components", 5, 6),
 }
 # Code widths that the pairs decide: six classes have five directions, their embeddings ten dimensions.
-WIDTH = {"clustercca": 5, "eszsl": 10}
+WIDTH = {"clustercca": 5, "eszsl": 10, "sae": 10}
 RUNTIME = Runtime(device="cpu")
 
 

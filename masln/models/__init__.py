@@ -9,13 +9,14 @@ from masln.models.cluster_cca import ClusterCCA
 from masln.models.deep import DeepMethod, TwoTower
 from masln.models.eszsl import ESZSL
 from masln.models.gmlda import GMLDA
+from masln.models.kcca import KCCA, KERNELS
 from masln.models.linear import LinearMethod
 from masln.models.masln import ADVERSARIES, MASLN
 from masln.models.pls import PLS
 from masln.models.sae import SAE
 from masln.models.scm import SCM
 
-for _method in (MASLN, CCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE, Chance):
+for _method in (MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE, Chance):
     method_resolver.register(_method)
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "CCA",
     "ESZSL",
     "GMLDA",
+    "KCCA",
+    "KERNELS",
     "MASLN",
     "PLS",
     "SAE",

@@ -20,7 +20,7 @@ __all__ = ["LinearMethod"]
 
 
 class LinearMethod(Method):
-    """A method whose codes are (s(x) - m) W, in float64: features scaled, centred and projected.
+    """A method whose codes are (f(s(x)) - m) W, in float64: features scaled, centred and projected.
 
     Subclasses have the hyper-parameter ``input_scaling`` and implement ``_directions``. After ``fit``: ``scalings_``,
     ``means_`` and ``weights_``, each by modality.
@@ -46,6 +46,13 @@ class LinearMethod(Method):
     @abstractmethod
     def _directions(self, image: Tensor, text: Tensor, train: PairedDataset) -> tuple[Tensor, Tensor]:
         """Learn the weights (d_image, d_code) and (d_text, d_code) from centred features, a row a training pair."""
+
+    def _lift(self, views: dict[str, Tensor]) -> None:
+        """Learn what ``_features`` needs from the scaled training features; nothing by default."""
+
+    def _features(self, scaled: Tensor, modality: str) -> Tensor:
+        """What is centred and projected: the scaled features themselves by default."""
+        return scaled
 
     def _mean(self, features: Tensor, train: PairedDataset) -> Tensor:
         """What centres the features (n, d) of the training pairs."""
@@ -83,6 +90,8 @@ class LinearMethod(Method):
             "text": InputScaling(scaling_of(self.input_scaling, "text"), self.d_text_).fit(train.text),
         }
         views = {"image": self._scale(train.image, "image"), "text": self._scale(train.text, "text")}
+        self._lift(views)
+        views = {name: self._features(X, name) for name, X in views.items()}
         self.means_ = {name: self._mean(X, train) for name, X in views.items()}
         image, text = (X - self.means_[name] for name, X in views.items())
         weights = self._directions(image, text, train)
@@ -94,7 +103,8 @@ class LinearMethod(Method):
         return scaled
 
     def _encode(self, X: NDArray[Any], modality: str) -> NDArray[Any]:
-        codes: Tensor = (self._scale(X, modality) - self.means_[modality]) @ self.weights_[modality]
+        features = self._features(self._scale(X, modality), modality)
+        codes: Tensor = (features - self.means_[modality]) @ self.weights_[modality]
         return codes.numpy()
 
     def _state(self) -> tuple[Arrays, dict[str, Any]]:

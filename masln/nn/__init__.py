@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from masln.nn.canonical import CanonicalEncoder, canonical_directions
+from masln.nn.canonical import CanonicalEncoder, canonical_coefficients, canonical_directions
 from masln.nn.decoders import TwinDecoders
 from masln.nn.discriminator import ModalityDiscriminator
 from masln.nn.encoders import ENCODERS, ResidualEncoder, build_encoder, feed_forward
 from masln.nn.gradient_reversal import reversal_schedule, reverse_gradient
-from masln.nn.linear_algebra import fix_signs, group_means, relative_ridge, ridge_factor, row_space
+from masln.nn.linear_algebra import fix_signs, gram_space, group_means, relative_ridge, ridge_factor, row_space
 from masln.nn.scaling import SCALINGS, InputScaling, scaling_of
 
 __all__ = [
@@ -19,9 +19,11 @@ __all__ = [
     "ResidualEncoder",
     "TwinDecoders",
     "build_encoder",
+    "canonical_coefficients",
     "canonical_directions",
     "feed_forward",
     "fix_signs",
+    "gram_space",
     "group_means",
     "relative_ridge",
     "reversal_schedule",

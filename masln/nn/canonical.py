@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 
 from masln.nn.linear_algebra import fix_signs, group_means, relative_ridge, ridge_factor, row_space
 
-__all__ = ["CanonicalEncoder", "canonical_directions"]
+__all__ = ["CanonicalEncoder", "canonical_coefficients", "canonical_directions"]
+
+_FEW = 1000  # ours: up to this size all eigenvectors are found, beyond it only those wanted, by Lanczos iterations
 
 
 class CanonicalEncoder(nn.Module):
@@ -51,14 +55,14 @@ class CanonicalEncoder(nn.Module):
 
 
 def canonical_directions(
-    X: Tensor, Y: Tensor, *, ridge: float, n_components: int, groups: Tensor | None = None
+    X: Tensor, Y: Tensor, *, ridge: float | tuple[float, float], n_components: int, groups: Tensor | None = None
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """Solve ridge CCA of two centred views.
 
     Args:
         X: (n, p), centred, float64.
         Y: (n, q), centred, float64.
-        ridge: Relative to the mean variance of each view's features.
+        ridge: Relative to the mean variance of each view's features; one, or one for each view.
         n_components: Directions wanted; as many as the ranks allow are given.
         groups: (n,) integers from 0; each row of X is then matched with the mean of the rows of Y in its group.
             Row i with row i by default.
@@ -66,10 +70,11 @@ def canonical_directions(
     Returns:
         The weights (p, k) and (q, k), and the k regularised canonical correlations, largest first.
     """
+    ridge_x, ridge_y = ridge if isinstance(ridge, tuple) else (ridge, ridge)
     (X, basis_x), (Y, basis_y) = row_space(X), row_space(Y)
     left_factor, right_factor = (
-        ridge_factor(V.T @ V / len(V), relative_ridge(V, len(basis), ridge))
-        for V, basis in ((X, basis_x), (Y, basis_y))
+        ridge_factor(V.T @ V / len(V), relative_ridge(V, len(basis), own))
+        for V, basis, own in ((X, basis_x, ridge_x), (Y, basis_y, ridge_y))
     )
     cross = X.T @ (Y if groups is None else group_means(Y, groups)[groups]) / len(X)
     cross = torch.linalg.solve_triangular(left_factor, cross, upper=False)
@@ -79,3 +84,50 @@ def canonical_directions(
     left = basis_x @ torch.linalg.solve_triangular(left_factor.T, U[:, :k], upper=True)
     right = basis_y @ torch.linalg.solve_triangular(right_factor.T, Vt[:k].T, upper=True)
     return fix_signs(left, right), correlations[:k]
+
+
+def canonical_coefficients(
+    K: Tensor, Z: Tensor, *, ridges: tuple[float, float], n_components: int
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Solve ridge CCA of a view known by its products and a view known by its coordinates.
+
+    With the features X of the first view, K = XX', and w_x = X'a, the regularised correlations are the roots of
+
+        (Z'Z / n + r_z I)^-1 Z'K (K + n r_x I)^-1 Z / n  w_z = rho^2 w_z,    a = (K + n r_x I)^-1 Z w_z / rho:
+
+    one Cholesky factor of size n in place of the eigenvectors of K.
+
+    Args:
+        K: (n, n), the products of centred features, float64.
+        Z: (n, s), centred coordinates, float64.
+        ridges: r_x, r_z, absolute; the first above 0.
+        n_components: Directions wanted; those that correlate above rounding are given, one at least.
+
+    Returns:
+        The coefficients a (n, k) and weights w_z (s, k), and the k regularised canonical correlations, largest first.
+    """
+    n = len(K)
+    solved = torch.cholesky_solve(Z, ridge_factor(K, n * ridges[0]))
+    covariance = (K @ solved).T @ Z / n
+    factor = ridge_factor(Z.T @ Z / n, ridges[1])
+    reduced = torch.linalg.solve_triangular(factor, covariance + covariance.T, upper=False) / 2
+    reduced = torch.linalg.solve_triangular(factor, reduced.T, upper=False)
+    squares, vectors = _leading(reduced, n_components)
+    # The squares are right to rounding of the largest, so correlations below 1e-6 of it are not told from 0.
+    k = max(1, int((squares > 1e-12 * squares[0]).sum()))
+    right = torch.linalg.solve_triangular(factor.T, vectors[:, :k], upper=True)
+    correlations = squares[:k].clamp(min=0).sqrt()
+    return fix_signs(solved @ right / torch.where(correlations > 1e-12, correlations, 1.0), right), correlations
+
+
+def _leading(symmetric: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The largest eigenvalues, in falling order, and their vectors."""
+    if len(symmetric) <= max(_FEW, 4 * count):
+        values, vectors = torch.linalg.eigh(symmetric)
+    else:
+        start = np.random.default_rng(0).normal(size=len(symmetric))
+        found = eigsh(symmetric.numpy(), k=count, which="LA", v0=start)
+        values, vectors = (torch.from_numpy(each) for each in found)
+        order = values.argsort()
+        values, vectors = values[order], vectors[:, order]
+    return values.flip(0)[:count], vectors.flip(1)[:, :count]

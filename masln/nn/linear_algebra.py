@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["fix_signs", "group_means", "relative_ridge", "ridge_factor", "row_space"]
+__all__ = ["fix_signs", "gram_space", "group_means", "relative_ridge", "ridge_factor", "row_space"]
 
 
 def row_space(X: Tensor) -> tuple[Tensor, Tensor]:
@@ -20,15 +20,35 @@ def row_space(X: Tensor) -> tuple[Tensor, Tensor]:
         Z (n, r) and B (p, r).
     """
     n, p = X.shape
-    primal = n > p
-    values, vectors = torch.linalg.eigh(X.T @ X if primal else X @ X.T)
-    tiny = torch.finfo(X.dtype).tiny
-    keep = values > max(n, p) * torch.finfo(X.dtype).eps * max(float(values[-1]), tiny)
+    if n > p:
+        _, vectors = _range(X.T @ X, n)
+        return X @ vectors, vectors
+    Z, coefficients = gram_space(X @ X.T, p)
+    return Z, X.T @ coefficients
+
+
+def gram_space(K: Tensor, width: int = 0) -> tuple[Tensor, Tensor]:
+    """K = ZZ' and Z = K A for a positive semidefinite K (n, n), Z'Z diagonal: coordinates that have these products.
+
+    Args:
+        K: (n, n), float64.
+        width: Of the features whose products K holds, where they are known; it adds to the rounding expected.
+
+    Returns:
+        Z (n, r) and A (n, r), r the rank.
+    """
+    values, vectors = _range(K, width)
+    root = values.clamp(min=0).sqrt()
+    return vectors * root, vectors / torch.where(root > 0, root, 1.0)  # K may be 0
+
+
+def _range(symmetric: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Eigenvalues above rounding, and their vectors; the largest in any case."""
+    values, vectors = torch.linalg.eigh(symmetric)
+    limits = torch.finfo(symmetric.dtype)
+    keep = values > max(len(symmetric), width) * limits.eps * max(float(values[-1]), limits.tiny)
     keep[-1] = True
-    if primal:
-        return X @ vectors[:, keep], vectors[:, keep]
-    root = values[keep].clamp(min=tiny).sqrt()
-    return vectors[:, keep] * root, X.T @ (vectors[:, keep] / root)
+    return values[keep], vectors[:, keep]
 
 
 def relative_ridge(X: Tensor, width: int, ridge: float) -> float:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from masln.nn import CanonicalEncoder, canonical_directions
+from masln.nn import CanonicalEncoder, canonical_coefficients, canonical_directions
 
 
 def views(n: int = 60, p: int = 12, q: int = 9, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -76,3 +76,27 @@ def test_the_block_is_fixed_and_saved_with_the_network():
     other = CanonicalEncoder(nn.Linear(12, 5), 12, 6)
     other.load_state_dict(encoder.state_dict())
     torch.testing.assert_close(other(X.float()), encoder(X.float()), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("n", "p", "q"), [(60, 12, 9), (30, 80, 50), (1150, 1300, 1100)])
+def test_coefficients_give_the_directions(n, p, q):
+    """By the Cholesky factor of the products; the last sizes take Lanczos iterations in place of all eigenvectors."""
+    X, Y = (V - V.mean(0) for V in views(n, p, q))
+    variances = [float(V.square().sum()) / n for V in (X, Y)]
+    (left, right), expected = canonical_directions(X, Y, ridge=0.5, n_components=7)
+    (coefficients, weights), correlations = canonical_coefficients(
+        X @ X.T, Y, ridges=(0.5 * variances[0] / p, 0.5 * variances[1] / q), n_components=7
+    )
+    torch.testing.assert_close(correlations, expected, rtol=1e-8, atol=1e-10)
+    found = X @ X.T @ coefficients
+    signs = (found * (X @ left)).sum(0).sign()
+    torch.testing.assert_close(found * signs, X @ left, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(Y @ weights * signs, Y @ right, rtol=1e-5, atol=1e-6)
+
+
+def test_coefficients_of_views_that_share_nothing_are_finite():
+    X, Y = (V - V.mean(0) for V in views())
+    for K, Z in ((torch.zeros(60, 60, dtype=torch.float64), Y), (X @ X.T, torch.zeros_like(Y))):
+        (coefficients, weights), correlations = canonical_coefficients(K, Z, ridges=(0.0, 0.0), n_components=5)
+        assert coefficients.isfinite().all() and weights.isfinite().all() and len(correlations) == 1
+        assert float(correlations[0]) == 0

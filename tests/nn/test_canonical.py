@@ -78,7 +78,7 @@ def test_the_block_is_fixed_and_saved_with_the_network():
     torch.testing.assert_close(other(X.float()), encoder(X.float()), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize(("n", "p", "q"), [(60, 12, 9), (30, 80, 50), (1150, 1300, 1100)])
+@pytest.mark.parametrize(("n", "p", "q"), [(60, 12, 9), (30, 80, 50), (1030, 1100, 1040)])
 def test_coefficients_give_the_directions(n, p, q):
     """By the Cholesky factor of the products; the last sizes take Lanczos iterations in place of all eigenvectors."""
     X, Y = (V - V.mean(0) for V in views(n, p, q))
@@ -92,6 +92,34 @@ def test_coefficients_give_the_directions(n, p, q):
     signs = (found * (X @ left)).sum(0).sign()
     torch.testing.assert_close(found * signs, X @ left, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(Y @ weights * signs, Y @ right, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("p", "q", "ridge"), [(1600, 7, 1e-6), (7, 1600, (1.0, 0.01))])
+def test_many_pairs_with_more_features_have_the_directions_of_the_eigenvectors(p, q, ridge):
+    """Through the Cholesky factor of the products; with each pair a group of its own the eigenvectors are taken."""
+    n = 1510
+    X, Y = (V - V.mean(0) for V in views(n, p, q))
+    (left, right), correlations = canonical_directions(X, Y, ridge=ridge, n_components=5)
+    (first, second), expected = canonical_directions(X, Y, ridge=ridge, n_components=5, groups=torch.arange(n))
+    torch.testing.assert_close(correlations, expected, rtol=1e-6, atol=1e-7)
+    for V, found, wanted in ((X, left, first), (Y, right, second)):
+        cosines = torch.nn.functional.cosine_similarity(V @ found, V @ wanted, dim=0)
+        torch.testing.assert_close(cosines, torch.ones(5, dtype=torch.float64), rtol=0, atol=1e-6)
+        torch.testing.assert_close((V @ found).norm(dim=0), (V @ wanted).norm(dim=0), rtol=1e-5, atol=0)
+    assert (left.gather(0, left.abs().argmax(dim=0, keepdim=True)) > 0).all()
+
+
+def test_views_that_correlate_perfectly_in_every_direction_are_solved_all_the_same():
+    """Eigenvalues all alike, which Lanczos iterations cannot tell apart."""
+    n = 1030
+    X, Y = (V - V.mean(0) for V in views(n, 1200, 1100))
+    _, expected = canonical_directions(X, Y, ridge=1e-7, n_components=5)
+    ridges = tuple(1e-7 * float(V.square().sum()) / n / V.shape[1] for V in (X, Y))
+    (coefficients, weights), correlations = canonical_coefficients(X @ X.T, Y, ridges=ridges, n_components=5)
+    assert float(expected.min()) > 0.999
+    torch.testing.assert_close(correlations, expected, rtol=1e-5, atol=0)
+    left, right = X @ X.T @ coefficients, Y @ weights
+    torch.testing.assert_close(left.T @ right / n, correlations.diag(), rtol=1e-4, atol=1e-4)
 
 
 def test_coefficients_of_views_that_share_nothing_are_finite():

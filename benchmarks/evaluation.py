@@ -29,14 +29,16 @@ DISPATCH = {"numpy's choice": "", "without AVX-512": "X86_V4 AVX512_ICL AVX512_S
 PEER_QUERIES = {5_000: 500, 50_000: 50}  # of these galleries; a full run of all peers takes many minutes
 
 
-def best_of(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+def best_of(
+    calls: dict[str, Callable[[], Any]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
     """Time calls in turn, so that a noisy neighbour hits all of them, and keep the best second of each."""
     seconds = dict.fromkeys(calls, float("inf"))
     for _ in range(rounds):
         for name, call in calls.items():
-            start = time.perf_counter()
+            start = clock()
             call()
-            seconds[name] = min(seconds[name], time.perf_counter() - start)
+            seconds[name] = min(seconds[name], clock() - start)
     return seconds
 
 
@@ -145,7 +147,8 @@ def _child(task: str, disabled: str, argument: int) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Name, family and model of the processor, as far as the system tells."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     fields = dict(line.split(":", 1) for line in lines if ":" in line)
@@ -176,7 +179,7 @@ def main(quick: bool, memory: bool, out: Path, child: str | None, argument: int)
     report: dict[str, Any] = {
         "what": "exact mAP@all, class relevance, cosine, float32; best of several rounds taken in turn",
         "peers": "timed on peer_queries queries with the scores given, scaled to all queries, plus the product",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": cores,
         "numpy": np.__version__,
         "load_before": os.getloadavg(),

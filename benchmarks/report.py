@@ -152,6 +152,15 @@ def speed_block() -> str:
     """Ratios of evaluation and training speed, each within one run."""
     lines = []
     evaluation, training, preparation = _read("evaluation"), _read("training"), _read("preparation")
+    for part, found in _read("methods").items():
+        faster = ", ".join(f"{ratio:.1f} ({peer})" for peer, ratio in found["ours_faster_by"].items())
+        lines.append(
+            {
+                "measured": f"{part.upper()}, {found['pairs']:,} x {found['d_image']:,}/{found['d_text']}, "
+                f"{found['components']} components",
+                "figure": f"times as fast as its peers, at equal correlations: {faster}",
+            }
+        )
     for setting, rows in evaluation.get("speed", {}).items():
         for row in rows:
             lines.append(
@@ -192,7 +201,8 @@ def speed_block() -> str:
                 "figure": f"{memory['growth']['anonymous']:.2f} times that at {memory['1x']['images']:,}",
             }
         )
-    scripts = "`benchmarks/evaluation.py`, `benchmarks/training.py`, `benchmarks/preparation.py`"
+    names = ("evaluation", "training", "preparation", "methods")
+    scripts = ", ".join(f"`benchmarks/{name}.py`" for name in names if _read(name))
     return f"Two cores ({scripts}):\n\n{markdown_table(lines)}" if lines else ""
 
 

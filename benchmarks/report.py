@@ -157,7 +157,7 @@ def speed_block() -> str:
         lines.append(
             {
                 "measured": f"{part.upper()}, {found['pairs']:,} x {found['d_image']:,}/{found['d_text']}, "
-                f"{found['components']} components",
+                f"{found['components']} components, one thread",
                 "figure": f"times as fast as its peers, at equal correlations: {faster}",
             }
         )

@@ -158,7 +158,7 @@ def speed_block() -> str:
             {
                 "measured": f"{part.upper()}, {found['pairs']:,} x {found['d_image']:,}/{found['d_text']}, "
                 f"{found['components']} components, one thread",
-                "figure": f"times as fast as its peers, at equal correlations: {faster}",
+                "figure": f"at equal correlations, times as fast as its peers: {faster}",
             }
         )
     for setting, rows in evaluation.get("speed", {}).items():

@@ -13,6 +13,7 @@ __all__ = [
     "MissingExtraError",
     "MissingVectorError",
     "ProtocolError",
+    "RunFailedError",
     "SplitError",
     "unknown_name",
 ]
@@ -44,6 +45,10 @@ class ProtocolError(MaslnError):
 
 class CheckpointError(MaslnError):
     """A checkpoint or saved model is missing, truncated or belongs to another configuration."""
+
+
+class RunFailedError(MaslnError):
+    """Runs of a comparison failed, each in a process of its own; those that ended well are kept."""
 
 
 class MissingExtraError(MaslnError):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from masln.experiments.comparison import comparison_methods, comparison_rows
 from masln.experiments.config import RunConfig, apply_settings, read_config, read_setting
 from masln.experiments.directory import RunDirectory
 from masln.experiments.experiment import (
     Experiment,
     baseline_of,
     evaluate_experiment,
-    evaluate_method,
     read_experiment,
     run_experiment,
 )
 from masln.experiments.options import default_directory, make_config
+from masln.experiments.processes import available_cores
 from masln.experiments.record import RunRecord
+from masln.experiments.runs import evaluate_method
 from masln.experiments.selection import Selection, fit_selected
 from masln.experiments.summary import summary_rows
 
@@ -24,7 +26,10 @@ __all__ = [
     "RunRecord",
     "Selection",
     "apply_settings",
+    "available_cores",
     "baseline_of",
+    "comparison_methods",
+    "comparison_rows",
     "default_directory",
     "evaluate_experiment",
     "evaluate_method",

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-import dataclasses
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from masln.data import ClassSplit, PairedDataset, bundle_hash, load_dataset, mixed_pairs
-from masln.errors import DataError
-from masln.evaluation import Evaluation, evaluate, part_rows
+from masln.data import ClassSplit, PairedDataset, bundle_hash, load_dataset
+from masln.errors import DataError, RunFailedError
+from masln.evaluation import part_rows
 from masln.experiments.config import RunConfig
 from masln.experiments.directory import RunDirectory, open_experiment, open_saved, start_experiment, write_json
-from masln.experiments.record import GENERALIZED, RunRecord, record_of
-from masln.experiments.selection import fit_selected
+from masln.experiments.record import RunRecord, record_of
+from masln.experiments.runs import Run, evaluate_method, run_apart, run_here, runs_of
 from masln.experiments.summary import summary_rows
-from masln.models import Method, load_method, make_method
-from masln.training import JsonLines, Runtime, TensorBoard, TrainingInterruptedError, resolve_device
+from masln.models import load_method, make_method
+from masln.training import resolve_device
 
-__all__ = ["Experiment", "evaluate_experiment", "evaluate_method", "read_experiment", "run_experiment"]
+__all__ = ["Experiment", "evaluate_experiment", "read_experiment", "run_experiment"]
 
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """The records of all runs of one configuration, the method's own first."""
+    """The records of all runs of one configuration, the method's own first.
+
+    Attributes:
+        config: What was run.
+        directory: The folder.
+        records: A record a run, of the methods all of whose runs ended well.
+        failed: Place of each run that did not, and why; only runs in processes of their own go on past one.
+    """
 
     config: RunConfig
     directory: Path
     records: list[RunRecord]
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def failure(self) -> str:
+        """One line on the runs that failed, the first of them in full; empty where none did."""
+        if not self.failed:
+            return ""
+        place, reason = next(iter(self.failed.items()))
+        more = f" ({len(self.failed) - 1} further runs failed too)" if len(self.failed) > 1 else ""
+        return f"{place}: {reason}{more}; the others are kept, masln compare --resume --out {self.directory} goes on"
 
 
 def run_experiment(
@@ -39,6 +54,7 @@ def run_experiment(
     resume: bool = False,
     progress: bool = False,
     tensorboard: bool = False,
+    jobs: int | None = None,
 ) -> Experiment:
     """Run everything a configuration asks for.
 
@@ -48,6 +64,8 @@ def run_experiment(
         resume: Go on where an earlier call stopped: finished runs are read, a begun one goes on.
         progress: Show bars on a terminal.
         tensorboard: Write TensorBoard events beside the JSON lines.
+        jobs: Put each run into a process of its own, so many at once, and measure its peak memory; a run that fails
+            does not stop the others. None runs one after the other here, up to the first that fails.
 
     Returns:
         All records; the folder also holds ``metrics.json``, the rows of the table.
@@ -55,6 +73,7 @@ def run_experiment(
     Raises:
         ConfigError: the folder exists, or an option is out of range.
         DataError: the dataset is malformed.
+        RunFailedError: with ``jobs``, no method has all of its runs.
     """
     if resume:
         config = open_saved(directory)
@@ -64,27 +83,21 @@ def run_experiment(
     dataset.require_finite()
     _check_methods(config, dataset)
     config = start_experiment(directory, config, resume=resume)
-    records = []
-    for place, name, number, seed in _runs(config):
-        own = RunDirectory(directory / place)
-        if not (resume and own.finished):
-            own.path.mkdir(parents=True, exist_ok=True)
-            trackers = (JsonLines(own.events), *((TensorBoard(own.path),) if tensorboard else ()))
-            runtime = Runtime(
-                device=config.device,
-                precision=config.precision,
-                checkpoint=own.checkpoint,
-                resume=resume,
-                trackers=trackers,
-                progress=progress,
-            )
-            try:
-                _run(name, config, dataset, own, number, seed, runtime)
-            except TrainingInterruptedError as error:
-                raise TrainingInterruptedError(f"{error}: masln train --resume --out {directory}") from error
-        records.append(own.read())
-        _check_data(records[-1].facts, dataset, config, own.path)
-    experiment = Experiment(config, directory, records)
+    done = [run for run in runs_of(config) if resume and RunDirectory(directory / run.place).finished]
+    for run in done:
+        _read(run, directory, dataset, config)
+    runs = [run for run in runs_of(config) if run not in done]
+    failed: dict[str, str] = {}
+    if jobs is None:
+        for run in runs:
+            run_here(run, config, dataset, directory, resume=resume, progress=progress, tensorboard=tensorboard)
+    else:
+        failed = run_apart(runs, config, directory, resume=resume, progress=progress, jobs=jobs)
+    lost = {run.method for run in runs if run.place in failed}
+    records = [_read(run, directory, dataset, config) for run in runs_of(config) if run.method not in lost]
+    experiment = Experiment(config, directory, records, failed)
+    if not records:
+        raise RunFailedError(experiment.failure)
     write_json(directory / "metrics.json", {"rows": summary_rows(records, baseline=baseline_of(config))})
     return experiment
 
@@ -92,7 +105,7 @@ def run_experiment(
 def read_experiment(directory: Path) -> Experiment:
     """Read the records of a finished experiment from its folder."""
     config = open_experiment(directory)
-    records = [RunDirectory(directory / place).read() for place, *_ in _runs(config)]
+    records = [RunDirectory(directory / run.place).read() for run in runs_of(config)]
     return Experiment(config, directory, records)
 
 
@@ -105,8 +118,8 @@ def evaluate_experiment(directory: Path) -> Experiment:
     config = open_experiment(directory)
     dataset = load_dataset(config.data)
     records = []
-    for place, *_ in _runs(config):
-        own = RunDirectory(directory / place)
+    for run in runs_of(config):
+        own = RunDirectory(directory / run.place)
         facts = own.read().facts
         _check_data(facts, dataset, config, own.path)
         evaluations = evaluate_method(load_method(own.model), dataset, own.read_split(), config)
@@ -114,72 +127,15 @@ def evaluate_experiment(directory: Path) -> Experiment:
     return Experiment(config, directory, records)
 
 
-def evaluate_method(
-    method: Method, dataset: PairedDataset, class_split: ClassSplit, config: RunConfig
-) -> dict[str, Evaluation]:
-    """Encode all pairs once and score them; a seen_unseen run is scored on the joint gallery too."""
-    codes = method.encode_image(dataset.image), method.encode_text(dataset.text)
-
-    def score(setting: str) -> Evaluation:
-        assert dataset.split is not None
-        return evaluate(
-            *codes,
-            dataset.labels,
-            dataset.split,
-            class_split=None if setting == "standard" else class_split,
-            protocol=dataclasses.replace(config.protocol, setting=setting),
-            label_sets=dataset.label_sets,
-            class_names=dataset.class_names,
-        )
-
-    setting = config.protocol.setting
-    joint = {GENERALIZED: score("generalized")} if setting == "seen_unseen" else {}
-    return {GENERALIZED if setting == "generalized" else "": score(setting)} | joint
-
-
 def baseline_of(config: RunConfig) -> str | None:
     """The method that others are tested against: CCA where it runs."""
     return "cca" if "cca" in (config.method, *config.baselines) else None
 
 
-def _run(
-    name: str,
-    config: RunConfig,
-    dataset: PairedDataset,
-    directory: RunDirectory,
-    number: int,
-    seed: int,
-    runtime: Runtime,
-) -> None:
-    class_split = config.make_split(dataset.class_names, number)
-    started = time.perf_counter()
-    method, selection = fit_selected(
-        name,
-        config.hyperparameters if name == config.method else {},
-        dataset,
-        class_split,
-        protocol=config.protocol,
-        runtime=runtime,
-        seed=seed,
-        select=config.select,
-    )
-    facts = {
-        "method": name,
-        "split": number,
-        "seed": seed,
-        "seconds": round(time.perf_counter() - started, 3),
-        "data": dataset.name,
-        "data_hash": bundle_hash(dataset),
-        "class_split_hash": class_split.hash,
-        "protocol_hash": config.protocol.hash,
-        "hyperparameters": dict(selection.hyperparameters),
-        "candidates": selection.candidates,
-    }
-    if dataset.label_sets is not None:
-        mixed = mixed_pairs(class_split.seen, dataset.label_sets)
-        facts["mixed_pairs"] = {part: int(mixed[dataset.rows(part)].sum()) for part in ("train", "test")}
-    evaluations = evaluate_method(method, dataset, class_split, config)
-    directory.write(method, class_split, config.protocol, record_of(facts, evaluations, dataset.ids))
+def _read(run: Run, directory: Path, dataset: PairedDataset, config: RunConfig) -> RunRecord:
+    record = RunDirectory(directory / run.place).read()
+    _check_data(record.facts, dataset, config, directory / run.place)
+    return record
 
 
 def _check_data(facts: Mapping[str, Any], dataset: PairedDataset, config: RunConfig, where: Path) -> None:
@@ -218,12 +174,3 @@ def _check_selection(dataset: PairedDataset, class_split: ClassSplit) -> None:
             dataset.rows_of(classes, dataset.rows("train"))
         except DataError as error:
             raise DataError(f"{error}; so nothing can be chosen: take another seed, or --no-select") from error
-
-
-def _runs(config: RunConfig) -> Iterator[tuple[str, str, int, int]]:
-    """Place in the folder, method, number of the class split and seed of every run, in order."""
-    for name in dict.fromkeys((config.method, *config.baselines)):
-        seeded = "seed" in make_method(name).get_params()
-        for number in range(config.splits):
-            for seed in range(config.seed, config.seed + (config.seeds if seeded else 1)):
-                yield f"{name}/split{number}-seed{seed}", name, number, seed

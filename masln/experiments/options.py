@@ -42,7 +42,7 @@ def make_config(options: Mapping[str, Any], given: Collection[str]) -> RunConfig
     return RunConfig.from_dict(apply_settings(values, options.get("settings", ())))
 
 
-def default_directory(config: RunConfig) -> Path:
-    """``runs/DATA-METHOD-SETTING-TIME`` below the working directory."""
+def default_directory(config: RunConfig, *, what: str | None = None) -> Path:
+    """``runs/DATA-METHOD-SETTING-TIME`` below the working directory; ``what`` replaces the method."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{Path(config.data).name}-{config.method}-{config.protocol.setting}-{stamp}"
+    return Path("runs") / f"{Path(config.data).name}-{what or config.method}-{config.protocol.setting}-{stamp}"

@@ -9,6 +9,7 @@ from masln.reporting.bundle_page import (
     print_bundle_page,
     write_page,
 )
+from masln.reporting.comparison import print_comparison
 from masln.reporting.counts import count_rows, count_totals
 from masln.reporting.experiments import print_experiment
 from masln.reporting.fetched import print_fetched, print_sources
@@ -26,6 +27,7 @@ __all__ = [
     "markdown_table",
     "plots_available",
     "print_bundle_page",
+    "print_comparison",
     "print_experiment",
     "print_facts",
     "print_fetched",

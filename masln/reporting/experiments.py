@@ -8,23 +8,29 @@ from typing import Any
 from masln.experiments import Experiment, baseline_of, summary_rows
 from masln.reporting.tables import print_table
 
-__all__ = ["experiment_rows", "experiment_title", "print_experiment"]
+__all__ = ["experiment_facts", "experiment_rows", "experiment_title", "print_experiment", "shown_row"]
 
 
 def print_experiment(experiment: Experiment, *, as_json: bool = False, quiet: bool = False) -> None:
     """Print the rows of an experiment under its protocol line, or everything as JSON."""
     if as_json:
-        config = experiment.config
-        rows = summary_rows(experiment.records, baseline=baseline_of(config))
-        hashes = sorted({record.facts["class_split_hash"] for record in experiment.records})
-        value = {"protocol": config.protocol.to_dict() | {"hash": config.protocol.hash}, "class_splits": hashes}
-        if mixed := _mixed_pairs(experiment):
-            value["mixed_pairs"] = mixed
-        print(json.dumps(value | {"data": config.data, "rows": rows}, indent=1))
+        rows = summary_rows(experiment.records, baseline=baseline_of(experiment.config))
+        print(json.dumps(experiment_facts(experiment) | {"rows": rows}, indent=1))
         return
     print_table(
         experiment_rows(experiment), title=experiment_title(experiment), notes=() if quiet else _notes(experiment)
     )
+
+
+def experiment_facts(experiment: Experiment) -> dict[str, Any]:
+    """What was run, for JSON: protocol and class splits with their hashes, and the data."""
+    config = experiment.config
+    hashes = sorted({record.facts["class_split_hash"] for record in experiment.records})
+    facts: dict[str, Any] = {"protocol": config.protocol.to_dict() | {"hash": config.protocol.hash}}
+    facts["class_splits"] = hashes
+    if mixed := _mixed_pairs(experiment):
+        facts["mixed_pairs"] = mixed
+    return facts | {"data": config.data}
 
 
 def experiment_title(experiment: Experiment) -> str:
@@ -43,10 +49,11 @@ def experiment_title(experiment: Experiment) -> str:
 def experiment_rows(experiment: Experiment) -> list[dict[str, Any]]:
     """The rows as they are printed: figures of each part and method, interval, p value, wins."""
     rows = summary_rows(experiment.records, baseline=baseline_of(experiment.config))
-    return [_shown(row) for row in rows]
+    return [shown_row(row) for row in rows]
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def shown_row(row: dict[str, Any]) -> dict[str, Any]:
+    """The cells of one row of the table."""
     low, high = row["low"], row["high"]
     return {
         "part": row["part"],

@@ -1,0 +1,73 @@
+"""What the commands that train share: their options, and which of them were written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from masln.cli.options import Decorator, debug_option, json_option, quiet_option
+
+__all__ = ["run_options", "written"]
+
+_RUN_OPTIONS: tuple[Decorator, ...] = (
+    click.option("--data", default="emoji", help="Bundled name, or the folder of a bundle."),
+    click.option(
+        "--split",
+        "setting",
+        type=click.Choice(["seen_unseen", "generalized", "standard"]),
+        default="seen_unseen",
+        help="Setting of the evaluation protocol.",
+    ),
+    click.option(
+        "--class-split",
+        default="random",
+        metavar="RULE",
+        help="random, parity, parity-odd or listed:FILE.",
+    ),
+    click.option("--unseen-share", type=float, default=0.5, help="Share of unseen classes of a random split."),
+    click.option("--gallery", type=click.Choice(["test", "train"]), default="test", help="Items that are searched."),
+    click.option(
+        "--normalize", type=click.Choice(["none", "block"]), default="none", help="block looks at the whole query set."
+    ),
+    click.option(
+        "--relevance",
+        type=click.Choice(["class", "instance", "shared-label"]),
+        default="class",
+        help="What counts as found: an item of the query's class, its own pair, or, in data with label sets, any item "
+        "that shares a label with it.",
+    ),
+    click.option("--seed", type=click.IntRange(min=0), default=0, help="First seed of class splits and methods."),
+    click.option("--seeds", type=click.IntRange(min=1), default=1, help="Seeds of the method on each split."),
+    click.option("--select/--no-select", default=True, help="Choose on validation classes, then fit on all seen ones."),
+    click.option("--baselines", default="cca,chance", metavar="NAMES", help="Rows beside the method; '' for none."),
+    click.option("--config", type=click.Path(dir_okay=False), help="YAML or JSON file; options given here win."),
+    click.option("--out", type=click.Path(), help="Run directory.  [default: runs/DATA-METHOD-SETTING-TIME]"),
+    click.option("--resume", is_flag=True, help="Go on with the run in --out, by its saved configuration."),
+    click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps."),
+    click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", help="bf16 autocasts each step."),
+    json_option,
+    quiet_option,
+    debug_option,
+)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what is run, on what, under which protocol, and where it goes."""
+    for option in reversed(_RUN_OPTIONS):
+        command = option(command)
+    return command
+
+
+def written(ctx: click.Context) -> set[str]:
+    """Python names of the options that the user wrote; only these override a configuration file.
+
+    Raises:
+        UsageError: ``--resume`` without ``--out``.
+    """
+    if ctx.params["resume"] and not ctx.params["out"]:
+        raise click.UsageError("--resume needs --out, the directory of the run to go on with")
+    defaults = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+    return {name for name in ctx.params if ctx.get_parameter_source(name) not in defaults}

@@ -1,0 +1,50 @@
+"""A comparison of methods: which take part, and what each cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from masln.errors import ConfigError
+from masln.experiments.experiment import Experiment, baseline_of
+from masln.experiments.summary import summary_rows
+from masln.models import method_resolver
+
+__all__ = ["comparison_methods", "comparison_rows"]
+
+
+def comparison_methods(methods: str, baselines: str) -> list[str]:
+    """Names of the methods of a comparison, each once, the baselines last.
+
+    Args:
+        methods: Names parted by commas, or ``all``.
+        baselines: Names parted by commas, or nothing.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    listed = [name.strip() for name in methods.split(",")]
+    own = [found for name in listed for found in (method_resolver.lookup_dict if name == "all" else [name])]
+    last = [name.strip() for name in baselines.split(",") if name.strip()]
+    names = [name for name in dict.fromkeys(own) if name and name not in last] + list(dict.fromkeys(last))
+    if not names:
+        raise ConfigError("no method to compare; name some, or all, by --methods")
+    return names
+
+
+def comparison_rows(experiment: Experiment) -> list[dict[str, Any]]:
+    """Rows of ``summary_rows``, best first within a part, each with what the method cost.
+
+    Returns:
+        Rows with ``seconds`` too, the mean of a run with its selection, and ``peak_memory``, in bytes the most of any
+        run, None where it was not measured.
+    """
+    rows = summary_rows(experiment.records, baseline=baseline_of(experiment.config))
+    order = {part: number for number, part in enumerate(dict.fromkeys(row["part"] for row in rows))}
+    for row in rows:
+        facts = [record.facts for record in experiment.records if record.method == row["method"]]
+        peaks = [fact["peak_memory"] for fact in facts if fact.get("peak_memory") is not None]
+        row["seconds"] = float(np.mean([fact["seconds"] for fact in facts]))
+        row["peak_memory"] = max(peaks, default=None)
+    return sorted(rows, key=lambda row: (order[row["part"]], -row["average"]))

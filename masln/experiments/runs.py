@@ -1,0 +1,166 @@
+"""The runs of an experiment: which there are, and one of them made, here or in a process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from masln.data import ClassSplit, PairedDataset, bundle_hash, load_dataset, mixed_pairs
+from masln.evaluation import Evaluation, evaluate
+from masln.experiments.config import RunConfig
+from masln.experiments.directory import RunDirectory
+from masln.experiments.processes import available_cores, peak_memory, run_in_processes
+from masln.experiments.record import GENERALIZED, record_of
+from masln.experiments.selection import fit_selected
+from masln.models import Method, make_method
+from masln.training import JsonLines, Runtime, TensorBoard, TrainingInterruptedError
+
+__all__ = ["Run", "evaluate_method", "run_apart", "run_here", "runs_of"]
+
+
+class Run(NamedTuple):
+    """One fit and its evaluation.
+
+    Attributes:
+        place: Its folder below the experiment's.
+        method: Registered name.
+        number: Of the class split, from 0.
+        seed: Of the method.
+    """
+
+    place: str
+    method: str
+    number: int
+    seed: int
+
+
+def runs_of(config: RunConfig) -> Iterator[Run]:
+    """Every run, in order."""
+    for name in dict.fromkeys((config.method, *config.baselines)):
+        seeded = "seed" in make_method(name).get_params()
+        for number in range(config.splits):
+            for seed in range(config.seed, config.seed + (config.seeds if seeded else 1)):
+                yield Run(f"{name}/split{number}-seed{seed}", name, number, seed)
+
+
+def run_here(
+    run: Run,
+    config: RunConfig,
+    dataset: PairedDataset,
+    directory: Path,
+    *,
+    resume: bool,
+    progress: bool = False,
+    tensorboard: bool = False,
+    alone: bool = False,
+) -> None:
+    """Make one run in this process and leave its files; ``alone`` records the peak memory of the process.
+
+    Raises:
+        TrainingInterruptedError: Ctrl-C; the message says how to go on.
+    """
+    own = RunDirectory(directory / run.place)
+    own.path.mkdir(parents=True, exist_ok=True)
+    trackers = (JsonLines(own.events), *((TensorBoard(own.path),) if tensorboard else ()))
+    runtime = Runtime(
+        device=config.device,
+        precision=config.precision,
+        checkpoint=own.checkpoint,
+        resume=resume,
+        trackers=trackers,
+        progress=progress,
+    )
+    try:
+        _run(run, config, dataset, own, runtime, alone=alone)
+    except TrainingInterruptedError as error:
+        raise TrainingInterruptedError(f"{error}: masln train --resume --out {directory}") from error
+
+
+def run_apart(
+    runs: Sequence[Run], config: RunConfig, directory: Path, *, resume: bool, progress: bool, jobs: int
+) -> dict[str, str]:
+    """Make runs in processes of their own, ``jobs`` at once, the cores shared among them.
+
+    Returns:
+        What went wrong, in one line, by the place of the run; runs that are not named ended well.
+
+    Raises:
+        TrainingInterruptedError: Ctrl-C; the message says how to go on.
+    """
+    threads = max(1, available_cores() // jobs)
+    tasks = [(run, config, directory, resume, threads) for run in runs]
+    try:
+        outcomes = run_in_processes(_run_alone, tasks, jobs=jobs, progress=progress)
+    except KeyboardInterrupt:
+        raise TrainingInterruptedError(f"interrupted: masln compare --resume --out {directory}") from None
+    return {run.place: outcome for run, outcome in zip(runs, outcomes, strict=True) if outcome}
+
+
+def evaluate_method(
+    method: Method, dataset: PairedDataset, class_split: ClassSplit, config: RunConfig
+) -> dict[str, Evaluation]:
+    """Encode all pairs once and score them; a seen_unseen run is scored on the joint gallery too."""
+    codes = method.encode_image(dataset.image), method.encode_text(dataset.text)
+
+    def score(setting: str) -> Evaluation:
+        assert dataset.split is not None
+        return evaluate(
+            *codes,
+            dataset.labels,
+            dataset.split,
+            class_split=None if setting == "standard" else class_split,
+            protocol=dataclasses.replace(config.protocol, setting=setting),
+            label_sets=dataset.label_sets,
+            class_names=dataset.class_names,
+        )
+
+    setting = config.protocol.setting
+    joint = {GENERALIZED: score("generalized")} if setting == "seen_unseen" else {}
+    return {GENERALIZED if setting == "generalized" else "": score(setting)} | joint
+
+
+def _run_alone(run: Run, config: RunConfig, directory: Path, resume: bool, threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    run_here(run, config, load_dataset(config.data), directory, resume=resume, alone=True)
+
+
+def _run(
+    run: Run, config: RunConfig, dataset: PairedDataset, directory: RunDirectory, runtime: Runtime, *, alone: bool
+) -> None:
+    name, number = run.method, run.number
+    class_split = config.make_split(dataset.class_names, number)
+    started = time.perf_counter()
+    method, selection = fit_selected(
+        name,
+        config.hyperparameters if name == config.method else {},
+        dataset,
+        class_split,
+        protocol=config.protocol,
+        runtime=runtime,
+        seed=run.seed,
+        select=config.select,
+    )
+    facts = {
+        "method": name,
+        "split": number,
+        "seed": run.seed,
+        "seconds": round(time.perf_counter() - started, 3),
+        "data": dataset.name,
+        "data_hash": bundle_hash(dataset),
+        "class_split_hash": class_split.hash,
+        "protocol_hash": config.protocol.hash,
+        "hyperparameters": dict(selection.hyperparameters),
+        "candidates": selection.candidates,
+    }
+    if dataset.label_sets is not None:
+        mixed = mixed_pairs(class_split.seen, dataset.label_sets)
+        facts["mixed_pairs"] = {part: int(mixed[dataset.rows(part)].sum()) for part in ("train", "test")}
+    evaluations = evaluate_method(method, dataset, class_split, config)
+    if alone:
+        facts["peak_memory"] = peak_memory()
+    directory.write(method, class_split, config.protocol, record_of(facts, evaluations, dataset.ids))

@@ -1,0 +1,50 @@
+"""What processes are given to do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from masln.errors import DataError
+from masln.experiments.processes import peak_memory
+
+
+def write_pid(file: Path) -> None:
+    file.write_text(str(os.getpid()))
+
+
+def refuse(file: Path) -> None:
+    raise DataError(f"{file}: two\nlines")
+
+
+def break_down(file: Path) -> None:
+    raise ValueError("broken")
+
+
+def be_killed(file: Path) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave(file: Path) -> None:
+    os._exit(7)
+
+
+def hold_memory(file: Path) -> None:
+    before = peak_memory() or 0
+    np.ones(25_000_000)  # 200 MB
+    file.write_text(f"{before} {peak_memory()}")
+
+
+def wait_for_interrupt(file: Path) -> None:
+    """Ends by Ctrl-C alone, and says that it did."""
+    write_pid(file)
+    try:
+        while True:
+            time.sleep(60)
+    except KeyboardInterrupt:
+        file.write_text("told")
+        raise

@@ -43,7 +43,11 @@ _RUN_OPTIONS: tuple[Decorator, ...] = (
     click.option("--seeds", type=click.IntRange(min=1), default=1, help="Seeds of the method on each split."),
     click.option("--select/--no-select", default=True, help="Choose on validation classes, then fit on all seen ones."),
     click.option("--baselines", default="cca,chance", metavar="NAMES", help="Rows beside the method; '' for none."),
-    click.option("--config", type=click.Path(dir_okay=False), help="YAML or JSON file; options given here win."),
+    click.option(
+        "--config",
+        metavar="FILE",
+        help="YAML or JSON, or the name of published settings such as sae_kodirov2017; options given here win.",
+    ),
     click.option("--out", type=click.Path(), help="Run directory.  [default: runs/DATA-METHOD-SETTING-TIME]"),
     click.option("--resume", is_flag=True, help="Go on with the run in --out, by its saved configuration."),
     click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from masln.experiments.comparison import comparison_methods, comparison_rows
-from masln.experiments.config import RunConfig, apply_settings, read_config, read_setting
+from masln.experiments.config import RunConfig, apply_settings, published_settings, read_config, read_setting
 from masln.experiments.directory import RunDirectory
 from masln.experiments.experiment import (
     Experiment,
@@ -35,6 +35,7 @@ __all__ = [
     "evaluate_method",
     "fit_selected",
     "make_config",
+    "published_settings",
     "read_config",
     "read_experiment",
     "read_setting",

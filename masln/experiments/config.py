@@ -16,9 +16,10 @@ from masln.errors import ConfigError, SplitError, unknown_name
 from masln.evaluation import Protocol
 from masln.training import Runtime
 
-__all__ = ["RunConfig", "apply_settings", "read_config", "read_setting"]
+__all__ = ["RunConfig", "apply_settings", "published_settings", "read_config", "read_setting"]
 
 BASELINES = ("cca", "chance")
+_PUBLISHED = Path(__file__).parent / "published"
 
 
 class _Loader(yaml.SafeLoader):
@@ -126,12 +127,25 @@ class RunConfig:
         return cls(**kept)
 
 
+def published_settings() -> dict[str, Path]:
+    """The configurations that ship, a file for each method as its paper or public code sets it, by name."""
+    return {path.stem: path for path in sorted(_PUBLISHED.glob("*.yaml"))}
+
+
 def read_config(path: str | Path) -> dict[str, Any]:
     """Read a YAML or JSON configuration file into plain values.
+
+    Args:
+        path: A file, or the name of published settings, such as ``dcca_wang2015``.
 
     Raises:
         ConfigError: the file cannot be read, is not a mapping, or has keys that are not text.
     """
+    published = published_settings()
+    if not Path(path).exists() and not Path(path).suffix and Path(path).name == str(path):
+        if str(path) not in published:
+            raise ConfigError(unknown_name("file or published settings", str(path), published))
+        path = published[str(path)]
     try:
         values = _load_yaml(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

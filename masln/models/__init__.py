@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from masln.models.adversarial import ADVERSARIES, AdversarialTower
 from masln.models.base import Method, ValidationScore, load_method, make_method, method_resolver
 from masln.models.cca import CCA
 from masln.models.chance import Chance
@@ -15,6 +16,7 @@ from masln.models.masln import ADVERSARIES, MASLN
 from masln.models.pls import PLS
 from masln.models.sae import SAE
 from masln.models.scm import SCM
+from masln.models.masln import MASLN
 
 for _method in (MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE, Chance):
     method_resolver.register(_method)
@@ -30,6 +32,7 @@ __all__ = [
     "PLS",
     "SAE",
     "SCM",
+    "AdversarialTower",
     "Chance",
     "ClusterCCA",
     "DeepMethod",

@@ -8,42 +8,27 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from masln.errors import ConfigError, DataError, unknown_name
-from masln.losses import (
-    adversarial_loss,
-    classification_loss,
-    correlation_loss,
-    discriminator_accuracy,
-    reconstruction_loss,
-)
+from masln.errors import ConfigError, DataError
+from masln.losses import classification_loss, correlation_loss, reconstruction_loss
+from masln.models.adversarial import AdversarialTower
 from masln.models.deep import DeepMethod, TwoTower
-from masln.nn import (
-    CanonicalEncoder,
-    ModalityDiscriminator,
-    TwinDecoders,
-    build_encoder,
-    canonical_directions,
-    reversal_schedule,
-    reverse_gradient,
-)
+from masln.nn import CanonicalEncoder, TwinDecoders, build_encoder, canonical_directions
 from masln.training import Batch, Objective, PairBatches
 
-__all__ = ["ADVERSARIES", "MASLN"]
+__all__ = ["MASLN"]
 
-ADVERSARIES = ("alternating", "reversal")
 _MOST_PAIRS = 20_000  # ours: from which the canonical directions are found; it bounds memory
 
 
-class MASLNNetwork(TwoTower):
+class MASLNNetwork(AdversarialTower):
     """Two encoders, twin decoders, a modality discriminator and a shared classifier; a part with weight 0 is absent."""
 
     def __init__(self, method: MASLN, d_image: int, d_text: int, n_classes: int, d_class: int) -> None:
-        super().__init__()
+        super().__init__(adversary=method.adversary, adversarial=method.adversarial)
         self.weights = {name: getattr(method, name) for name in MASLN.LOSSES}
-        self.adversary = method.adversary
         self.encoders = nn.ModuleDict({"image": self._encoder(method, d_image), "text": self._encoder(method, d_text)})
         code = method.canonical_width + method.code_width
-        self.decoders = self.classifier = self.discriminator = None
+        self.decoders = self.classifier = None
         if method.reconstruction:
             if method.class_embedding and not d_class:
                 raise DataError(
@@ -53,8 +38,7 @@ class MASLNNetwork(TwoTower):
             self.decoders = TwinDecoders(code, d_class, d_image, d_text, hidden=method.decoder_hidden)
         if method.classification:
             self.classifier = nn.Linear(code, n_classes)
-        if method.adversarial:
-            self.discriminator = ModalityDiscriminator(code, hidden=method.discriminator_hidden)
+        self.oppose(code, hidden=method.discriminator_hidden)
 
     @staticmethod
     def _encoder(method: MASLN, width: int) -> nn.Module:
@@ -68,19 +52,8 @@ class MASLNNetwork(TwoTower):
         )
         return CanonicalEncoder(learned, width, method.canonical_width) if method.canonical_width else learned
 
-    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """``generator``: encoders, decoders, classifier; ``discriminator`` apart when it alternates."""
-        opponent = list(self.discriminator.parameters()) if self.discriminator else []
-        others = [p for name, p in self.named_parameters() if not name.startswith("discriminator")]
-        if opponent and self.adversary == "alternating":
-            return {"generator": others, "discriminator": opponent}
-        return {"generator": others + opponent}
-
     def objectives(self, batch: Batch, progress: float) -> Iterator[Objective]:
-        """L_rec + a L_corr + b L_dis - g L_adv for the generator, then L_adv for the discriminator.
-
-        Alternating updates reuse the codes of the generator's step, detached.
-        """
+        """L_rec + a L_corr + b L_dis - g L_adv for the generator, then L_adv for the discriminator."""
         image, text = self.encoders["image"](batch.image), self.encoders["text"](batch.text)
         weights, losses = self.weights, {}
         if weights["correlation"]:
@@ -90,21 +63,7 @@ class MASLNNetwork(TwoTower):
         if self.classifier is not None:
             losses["classification"] = classification_loss(self.classifier(image), self.classifier(text), batch.labels)
         total = sum((weights[name] * loss for name, loss in losses.items()), image.new_zeros(()))
-        if self.discriminator is None:
-            yield Objective("generator", total, losses)
-            return
-        if self.adversary == "reversal":
-            # The discriminator descends at full weight; the encoders feel -g times the schedule.
-            strength = weights["adversarial"] * reversal_schedule(progress)
-            adversarial, accuracy = self._discriminate(*(reverse_gradient(c, strength) for c in (image, text)))
-            figures = losses | {"adversarial": adversarial, "discriminator_accuracy": accuracy}
-            yield Objective("generator", total + adversarial, figures)
-            return
-        fooled, _ = self._discriminate(image, text)
-        yield Objective("generator", total - weights["adversarial"] * fooled, losses)
-        adversarial, accuracy = self._discriminate(image.detach(), text.detach())
-        figures = {"adversarial": adversarial, "discriminator_accuracy": accuracy}
-        yield Objective("discriminator", adversarial, figures)
+        yield from self.compete(total, losses, image, text, progress)
 
     def _reconstruction(self, batch: Batch, codes: Tensor) -> Tensor:
         assert self.decoders is not None
@@ -114,11 +73,6 @@ class MASLNNetwork(TwoTower):
             vectors = batch.class_embeddings.expand(2, -1, -1)
         image, text = self.decoders(codes, vectors)
         return reconstruction_loss(image, batch.image) + reconstruction_loss(text, batch.text)
-
-    def _discriminate(self, image: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
-        assert self.discriminator is not None
-        logits = self.discriminator(image), self.discriminator(text)
-        return adversarial_loss(*logits), discriminator_accuracy(*logits)
 
 
 class MASLN(DeepMethod):
@@ -246,8 +200,6 @@ class MASLN(DeepMethod):
         self.seed = seed
 
     def _build(self, d_image: int, d_text: int, n_classes: int, d_class: int) -> TwoTower:
-        if self.adversary not in ADVERSARIES:
-            raise ConfigError(unknown_name("adversary", self.adversary, ADVERSARIES))
         for name in self.LOSSES:
             if getattr(self, name) < 0:
                 raise ConfigError(f"loss weight {name} must not be negative, got {getattr(self, name)}")

@@ -5,12 +5,22 @@ from __future__ import annotations
 from masln.losses.adversarial import adversarial_loss, discriminator_accuracy
 from masln.losses.classification import classification_loss
 from masln.losses.correlation import correlation_loss
+from masln.losses.cross_modal_triplet import cross_modal_triplet_loss
+from masln.losses.invariance import invariance_loss
+from masln.losses.label_regression import label_regression_loss
+from masln.losses.pairwise_likelihood import pairwise_likelihood_loss
 from masln.losses.reconstruction import reconstruction_loss
+from masln.losses.triplet_hinge import triplet_hinge_loss
 
 __all__ = [
     "adversarial_loss",
     "classification_loss",
     "correlation_loss",
+    "cross_modal_triplet_loss",
     "discriminator_accuracy",
+    "invariance_loss",
+    "label_regression_loss",
+    "pairwise_likelihood_loss",
     "reconstruction_loss",
+    "triplet_hinge_loss",
 ]

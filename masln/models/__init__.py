@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from masln.models.acmr import ACMR
 from masln.models.adversarial import ADVERSARIES, AdversarialTower
 from masln.models.base import Method, ValidationScore, load_method, make_method, method_resolver
 from masln.models.cca import CCA
@@ -19,15 +20,24 @@ from masln.models.scm import SCM
 from masln.models.masln import MASLN
 
 for _method in (MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE, Chance):
+from masln.models.declared import DeclaredMethod
+from masln.models.deep import DeepMethod, TwoTower
+from masln.models.deep_sm import DeepSM
+from masln.models.dscmr import DSCMR
+from masln.models.masln import MASLN
+
+for _method in (MASLN, CCA, DeepSM, DSCMR, ACMR, Chance):
     method_resolver.register(_method)
 
 __all__ = [
+    "ACMR",
     "ADVERSARIES",
     "CCA",
     "ESZSL",
     "GMLDA",
     "KCCA",
     "KERNELS",
+    "DSCMR",
     "MASLN",
     "PLS",
     "SAE",
@@ -37,6 +47,9 @@ __all__ = [
     "ClusterCCA",
     "DeepMethod",
     "LinearMethod",
+    "DeclaredMethod",
+    "DeepMethod",
+    "DeepSM",
     "Method",
     "TwoTower",
     "ValidationScore",

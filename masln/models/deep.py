@@ -38,6 +38,10 @@ class TwoTower(nn.Module):
 
     encoders: nn.ModuleDict
 
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """One group, ``network``; a network with an opponent has another."""
+        return {"network": list(self.parameters())}
+
 
 class DeepMethod(Method):
     """A method that trains a ``TwoTower`` by the common loop.

@@ -13,11 +13,13 @@ __all__ = ["ENCODERS", "ResidualEncoder", "build_encoder", "feed_forward"]
 ENCODERS = ("linear", "mlp", "residual")
 
 
-def feed_forward(d_in: int, hidden: Sequence[int], d_out: int, *, dropout: float = 0.0) -> nn.Sequential:
-    """Fully connected layers with ReLU (and dropout) between them: (..., d_in) to (..., d_out)."""
+def feed_forward(
+    d_in: int, hidden: Sequence[int], d_out: int, *, dropout: float = 0.0, activation: type[nn.Module] = nn.ReLU
+) -> nn.Sequential:
+    """Fully connected layers with an activation (and dropout) between them: (..., d_in) to (..., d_out)."""
     layers: list[nn.Module] = []
     for width in hidden:
-        layers += [nn.Linear(d_in, width), nn.ReLU()]
+        layers += [nn.Linear(d_in, width), activation()]
         if dropout:
             layers.append(nn.Dropout(dropout))
         d_in = width

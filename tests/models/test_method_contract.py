@@ -52,6 +52,19 @@ OTHER: dict[str, tuple[str, Any, int]] = {
 }
 # Code widths that the pairs decide: six classes have five directions, their embeddings ten dimensions.
 WIDTH = {"clustercca": 5, "eszsl": 10, "sae": 10}
+    "acmr": {"epochs": 2, "batch_size": 16, "image_hidden": (12, 8), "text_hidden": (8, 12), "code_width": 6},
+    "deepsm": {"epochs": 2, "batch_size": 16, "image_hidden": (12,), "text_hidden": (12,)},
+    "dscmr": {"epochs": 2, "batch_size": 16, "hidden_width": 12, "code_width": 6},
+}
+# A hyper-parameter, another value for it, and the width of the codes with it.
+OTHER = {
+    "masln": ("code_width", 3, 5),
+    "cca": ("n_components", 5, 5),
+    "chance": ("code_width", 5, 5),
+    "acmr": ("code_width", 5, 5),
+    "deepsm": ("text_hidden", (10,), 6),  # as wide as there are classes
+    "dscmr": ("code_width", 5, 5),
+}
 RUNTIME = Runtime(device="cpu")
 
 
@@ -290,5 +303,5 @@ def test_a_checkpoint_belongs_to_its_label_sets(pairs):
 
 
 def test_unknown_method_names_the_nearest():
-    with pytest.raises(ConfigError, match=r"unknown method 'maslm' \(did you mean 'masln'\?\); known: cca"):
+    with pytest.raises(ConfigError, match=r"unknown method 'maslm' \(did you mean 'masln'\?\); known: .*cca"):
         make_method("maslm")

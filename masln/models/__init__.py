@@ -24,9 +24,10 @@ from masln.models.declared import DeclaredMethod
 from masln.models.deep import DeepMethod, TwoTower
 from masln.models.deep_sm import DeepSM
 from masln.models.dscmr import DSCMR
+from masln.models.feature_gan import FeatureGAN
 from masln.models.masln import MASLN
 
-for _method in (MASLN, CCA, DeepSM, DSCMR, ACMR, Chance):
+for _method in (MASLN, CCA, DeepSM, DSCMR, ACMR, FeatureGAN, Chance):
     method_resolver.register(_method)
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "DeclaredMethod",
     "DeepMethod",
     "DeepSM",
+    "FeatureGAN",
     "Method",
     "TwoTower",
     "ValidationScore",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from masln.nn.canonical import CanonicalEncoder, canonical_coefficients, canonical_directions
+from masln.nn.attention_fusion import AttentionFusion
+from masln.nn.canonical import CanonicalEncoder, canonical_directions
 from masln.nn.decoders import TwinDecoders
 from masln.nn.discriminator import ModalityDiscriminator
 from masln.nn.encoders import ENCODERS, ResidualEncoder, build_encoder, feed_forward
@@ -13,6 +15,7 @@ from masln.nn.scaling import SCALINGS, InputScaling, scaling_of
 __all__ = [
     "ENCODERS",
     "SCALINGS",
+    "AttentionFusion",
     "CanonicalEncoder",
     "InputScaling",
     "ModalityDiscriminator",

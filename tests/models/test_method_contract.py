@@ -54,6 +54,7 @@ OTHER: dict[str, tuple[str, Any, int]] = {
 WIDTH = {"clustercca": 5, "eszsl": 10, "sae": 10}
     "acmr": {"epochs": 2, "batch_size": 16, "image_hidden": (12, 8), "text_hidden": (8, 12), "code_width": 6},
     "deepsm": {"epochs": 2, "batch_size": 16, "image_hidden": (12,), "text_hidden": (12,)},
+    "featuregan": {"epochs": 2, "batch_size": 16, "hidden": (12,), "code_width": 6},
     "dscmr": {"epochs": 2, "batch_size": 16, "hidden_width": 12, "code_width": 6},
 }
 # A hyper-parameter, another value for it, and the width of the codes with it.
@@ -64,6 +65,7 @@ OTHER = {
     "acmr": ("code_width", 5, 5),
     "deepsm": ("text_hidden", (10,), 6),  # as wide as there are classes
     "dscmr": ("code_width", 5, 5),
+    "featuregan": ("code_width", 5, 5),
 }
 RUNTIME = Runtime(device="cpu")
 

@@ -180,7 +180,7 @@ def test_deep_sm_refuses_a_single_class():
         make_method("deepsm").fit(make_pairs(classes=1), runtime=CPU)
 
 
-@pytest.mark.parametrize("name", MOVES)
+@pytest.mark.parametrize("name", [*MOVES, "featuregan"])
 @pytest.mark.parametrize("stop_after", [1, 3])
 def test_resume_equals_the_straight_run_bit_for_bit(name, stop_after, pairs, tmp_path):
     class StopError(Exception):
@@ -190,7 +190,7 @@ def test_resume_equals_the_straight_run_bit_for_bit(name, stop_after, pairs, tmp
         if event.get("epoch") == stop_after:
             raise StopError
 
-    values = SMALL[name] | {
+    values = SMALL.get(name, {"code_width": 5}) | {
         "epochs": 4,
         "batch_size": 32,
     }  # 120 pairs: the last batch is smaller
@@ -230,6 +230,7 @@ VARIANTS = [
     ("dscmr", {"epochs": 30, "hidden_width": 64, "code_width": 32, "learning_rate": 1e-3}),
     ("acmr", {"epochs": 30, "learning_rate": 1e-3}),
     ("acmr", {"epochs": 30, "learning_rate": 1e-3, "adversary": "alternating", "triplets": "hinge"}),
+    ("featuregan", {"epochs": 20, "code_width": 32}),
 ]
 
 

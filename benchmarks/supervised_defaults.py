@@ -1,0 +1,120 @@
+"""How the defaults of the supervised methods were chosen: candidates scored on validation classes of two feature sets.
+
+    python -m benchmarks.supervised_defaults --data-root DIR [--methods deepsm,dscmr,...] [--splits 1] [--jobs 2]
+
+Pairs, class splits and scores are those of ``benchmarks.masln_defaults``: no unseen class and no test pair is read.
+Each candidate changes some of what is the method's default now; what a paper or its code gives is not tried. The rows
+of a method are ordered by the mean over datasets of the validation mAP's ratio to that of the first candidate, the
+default. The figures in ``benchmarks/results`` are of one class split a set, so differences under .03 of that ratio are
+noise; where candidates tie, the published value, or the cheaper one, stands.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import json
+import multiprocessing
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from benchmarks.datasets import research_bundles
+from benchmarks.masln_defaults import Job, run_job
+from masln.models import make_method
+from masln.training import progress_bar, write_atomically
+
+CANDIDATES: dict[str, tuple[dict[str, Any], ...]] = {
+    "deepsm": (
+        {},
+        *({"input_scaling": kind} for kind in ("l2", "standardize")),
+        {"image_hidden": (512,)},
+        {"text_hidden": ()},
+        *({"epochs": epochs} for epochs in (20, 80)),
+        {"dropout": 0.5},
+        {"batch_size": 64},
+        {"weight_decay": 0.3},
+        {"learning_rate": 3e-4},
+    ),
+    "dscmr": (
+        {},
+        *({"input_scaling": kind} for kind in ("l2", "standardize")),
+        *({"epochs": epochs} for epochs in (10, 100)),
+    ),
+    "acmr": (
+        {},
+        *({"input_scaling": kind} for kind in ("l2", "standardize")),
+        *({"triplet": weight} for weight in (0.1, 10.0)),
+        *({"classification": weight} for weight in (0.1, 10.0)),
+        *({"negative": weight} for weight in (0.1, 10.0)),
+        *({"margin": margin} for margin in (0.3, 3.0)),
+        {"triplets": "hinge", "margin": 0.1},
+        {"triplets": "hinge", "margin": 1.0, "positive": 1.0},
+        {"adversarial": 0.0},
+        {"adversary": "alternating"},
+        *({"epochs": epochs} for epochs in (100, 200)),
+        {"weight_decay": 0.0},
+    ),
+    "featuregan": (
+        {},
+        *({"input_scaling": kind} for kind in ("l2", "standardize")),
+        *({"alignment": weight} for weight in (0.0, 0.3, 3.0)),
+        *({"correlation": weight} for weight in (0.1, 10.0)),
+        *({"classification": weight} for weight in (0.1, 10.0)),
+        *({"adversarial": weight} for weight in (0.0, 10.0)),
+        *({"epochs": epochs} for epochs in (20, 80)),
+        {"code_width": 64},
+    ),
+}
+
+
+@click.command()
+@click.option("--data-root", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--methods", default=",".join(CANDIDATES), show_default=True)
+@click.option("--splits", default=1, show_default=True)
+@click.option("--jobs", default=2, show_default=True, help="Processes, one thread each.")
+@click.option("--datasets", default="emoji,fashion", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("benchmarks/results/supervised_defaults.json"))
+def main(data_root: Path, methods: str, splits: int, jobs: int, datasets: str, out: Path) -> None:
+    """Score every candidate and write the JSON, best first within a method."""
+    names = datasets.split(",")
+    result: dict[str, Any] = {"splits": splits, "methods": {}}
+    with tempfile.TemporaryDirectory() as folder, multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        bundles = research_bundles(data_root, Path(folder))
+        for method in methods.split(","):
+            candidates = CANDIDATES[method]
+            tasks = [
+                Job(str(bundles[n]), s, method, values) for values in candidates for n in names for s in range(splits)
+            ]
+            scores = []
+            with progress_bar(f"{method}: candidates", len(tasks), show=True) as advance:
+                for score in pool.imap(run_job, tasks):
+                    scores.append(score)
+                    advance()
+            means = np.array(scores).reshape(len(candidates), len(names), splits, 2).mean(axis=2)
+            rows = [
+                {
+                    "changed": values,
+                    "ratio_to_default": float((means[i, :, 0] / means[0, :, 0]).mean()),
+                    "validation_map": dict(zip(names, means[i, :, 0].round(4).tolist(), strict=True)),
+                    "seen_map": dict(zip(names, means[i, :, 1].round(4).tolist(), strict=True)),
+                }
+                for i, values in enumerate(candidates)
+            ]
+            rows.sort(key=lambda row: -row["ratio_to_default"])
+            result["methods"][method] = {"defaults": make_method(method).get_params(), "rows": rows}
+            out.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(out, (json.dumps(result, indent=1) + "\n").encode())
+            for row in rows:
+                click.echo(
+                    f"{method} {row['ratio_to_default']:.3f} {row['changed']} {row['validation_map']} {row['seen_map']}"
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -8,37 +8,32 @@ from masln.models.base import Method, ValidationScore, load_method, make_method,
 from masln.models.cca import CCA
 from masln.models.chance import Chance
 from masln.models.cluster_cca import ClusterCCA
-from masln.models.deep import DeepMethod, TwoTower
-from masln.models.eszsl import ESZSL
-from masln.models.gmlda import GMLDA
-from masln.models.kcca import KCCA, KERNELS
-from masln.models.linear import LinearMethod
-from masln.models.masln import ADVERSARIES, MASLN
-from masln.models.pls import PLS
-from masln.models.sae import SAE
-from masln.models.scm import SCM
-from masln.models.masln import MASLN
-
-for _method in (MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE, Chance):
 from masln.models.declared import DeclaredMethod
 from masln.models.deep import DeepMethod, TwoTower
 from masln.models.deep_sm import DeepSM
 from masln.models.dscmr import DSCMR
+from masln.models.eszsl import ESZSL
 from masln.models.feature_gan import FeatureGAN
+from masln.models.gmlda import GMLDA
+from masln.models.kcca import KCCA, KERNELS
+from masln.models.linear import LinearMethod
 from masln.models.masln import MASLN
+from masln.models.pls import PLS
+from masln.models.sae import SAE
+from masln.models.scm import SCM
 
-for _method in (MASLN, CCA, DeepSM, DSCMR, ACMR, FeatureGAN, Chance):
+for _method in (MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE, DeepSM, DSCMR, ACMR, FeatureGAN, Chance):
     method_resolver.register(_method)
 
 __all__ = [
     "ACMR",
     "ADVERSARIES",
     "CCA",
+    "DSCMR",
     "ESZSL",
     "GMLDA",
     "KCCA",
     "KERNELS",
-    "DSCMR",
     "MASLN",
     "PLS",
     "SAE",
@@ -46,12 +41,11 @@ __all__ = [
     "AdversarialTower",
     "Chance",
     "ClusterCCA",
-    "DeepMethod",
-    "LinearMethod",
     "DeclaredMethod",
     "DeepMethod",
     "DeepSM",
     "FeatureGAN",
+    "LinearMethod",
     "Method",
     "TwoTower",
     "ValidationScore",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from masln.nn.canonical import CanonicalEncoder, canonical_coefficients, canonical_directions
 from masln.nn.attention_fusion import AttentionFusion
-from masln.nn.canonical import CanonicalEncoder, canonical_directions
+from masln.nn.canonical import CanonicalEncoder, canonical_coefficients, canonical_directions
 from masln.nn.decoders import TwinDecoders
 from masln.nn.discriminator import ModalityDiscriminator
 from masln.nn.encoders import ENCODERS, ResidualEncoder, build_encoder, feed_forward

@@ -1,5 +1,4 @@
 """The published settings that come with the package: each is a configuration that its method takes and runs with."""
-"""The published settings that come with the package can be read and trained."""
 
 from __future__ import annotations
 
@@ -63,24 +62,3 @@ def test_a_name_that_is_unknown_names_the_nearest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("sae_kodirov2017").write_text("method: chance\n")
     assert read_config("sae_kodirov2017") == {"method": "chance"}, "a file of that name goes first"
-
-import masln.experiments
-from masln.experiments import RunConfig, read_config
-from masln.models import make_method
-from masln.training import Runtime
-
-FILES = sorted((Path(masln.experiments.__file__).parent / "published").glob("*.yaml"))
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_published_settings_are_read_and_trained(path, pairs):
-    """One epoch, whatever the paper's number: that every setting is known, in range, and learns something finite."""
-    config = RunConfig.from_dict(read_config(path))
-    assert not config.select, "published settings are not searched"
-    method = make_method(config.method, **{**config.hyperparameters, "epochs": 1})
-    assert np.isfinite(method.fit(pairs, runtime=Runtime(device="cpu")).encode_image(pairs.image)).all()
-    assert path.read_text(encoding="utf-8").startswith("# "), "a comment says which paper"
-
-
-def test_there_are_some():
-    assert {"acmr_wang2017", "deep_sm_wei2017", "dscmr_zhen2019"} <= {path.stem for path in FILES}

@@ -36,6 +36,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "pls": {"n_components": 6},
     "sae": {},
     "scm": {"n_components": 4},
+    "acmr": {"epochs": 2, "batch_size": 16, "image_hidden": (12, 8), "text_hidden": (8, 12), "code_width": 6},
+    "deepsm": {"epochs": 2, "batch_size": 16, "image_hidden": (12,), "text_hidden": (12,)},
+    "dscmr": {"epochs": 2, "batch_size": 16, "hidden_width": 12, "code_width": 6},
+    "featuregan": {"epochs": 2, "batch_size": 16, "hidden": (12,), "code_width": 6},
 }
 # A hyper-parameter, another value for it, and the width of the codes with it.
 OTHER: dict[str, tuple[str, Any, int]] = {
@@ -49,24 +53,13 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "pls": ("n_components", 5, 5),
     "sae": ("encoding", 0.1, 10),
     "scm": ("n_components", 5, 6),
-}
-# Code widths that the pairs decide: six classes have five directions, their embeddings ten dimensions.
-WIDTH = {"clustercca": 5, "eszsl": 10, "sae": 10}
-    "acmr": {"epochs": 2, "batch_size": 16, "image_hidden": (12, 8), "text_hidden": (8, 12), "code_width": 6},
-    "deepsm": {"epochs": 2, "batch_size": 16, "image_hidden": (12,), "text_hidden": (12,)},
-    "featuregan": {"epochs": 2, "batch_size": 16, "hidden": (12,), "code_width": 6},
-    "dscmr": {"epochs": 2, "batch_size": 16, "hidden_width": 12, "code_width": 6},
-}
-# A hyper-parameter, another value for it, and the width of the codes with it.
-OTHER = {
-    "masln": ("code_width", 3, 5),
-    "cca": ("n_components", 5, 5),
-    "chance": ("code_width", 5, 5),
     "acmr": ("code_width", 5, 5),
     "deepsm": ("text_hidden", (10,), 6),  # as wide as there are classes
     "dscmr": ("code_width", 5, 5),
     "featuregan": ("code_width", 5, 5),
 }
+# Code widths that the pairs decide: six classes have five directions, their embeddings ten dimensions.
+WIDTH = {"clustercca": 5, "eszsl": 10, "sae": 10}
 RUNTIME = Runtime(device="cpu")
 
 

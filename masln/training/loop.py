@@ -32,7 +32,11 @@ class Objective(NamedTuple):
 
 
 class TrainableNetwork(Protocol):
-    """What the loop asks of a network besides being an ``nn.Module``."""
+    """What the loop asks of a network besides being an ``nn.Module``.
+
+    An attribute ``smallest_batch``, where there is one, is the fewest pairs that its losses make sense of: a last
+    batch with fewer is joined to the one before it.
+    """
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Disjoint groups by name; each has its own optimiser."""
@@ -150,11 +154,11 @@ class _Training:
 
     def _run_epoch(self, guard: InterruptGuard) -> None:
         state, plan, n = self.state, self.plan, len(self.data)
-        steps = math.ceil(n / plan.batch_size)
-        order = plan.order(n, state.epoch)
+        batches = plan.batches(n, state.epoch, smallest=getattr(self.network, "smallest_batch", 1))
+        steps = len(batches)
         self.network.train()
         for step in range(state.step, steps):
-            rows = order[step * plan.batch_size : (step + 1) * plan.batch_size]
+            rows = batches[step]
             self._take_step(self.data.batch(rows), (state.epoch * steps + step) / (plan.epochs * steps), len(rows))
             state.step = step + 1
             if state.step < steps:

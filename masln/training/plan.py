@@ -22,7 +22,7 @@ class TrainingPlan:
 
     Attributes:
         epochs: Passes over the training pairs.
-        batch_size: Pairs a step; the last, smaller batch of an epoch is used too.
+        batch_size: Pairs a step; the last, smaller batch of an epoch is used too (see ``batches``).
         learning_rate: Of AdamW, at its highest.
         weight_decay: Of AdamW, decoupled.
         beta1: Of AdamW; adversarial methods often lower it.
@@ -86,3 +86,19 @@ class TrainingPlan:
         """The order of n pairs in an epoch: a function of seed and epoch, so a resumed run repeats it."""
         generator = torch.Generator().manual_seed(1_000_003 * int(self.seed) + epoch)
         return torch.randperm(n, generator=generator)
+
+    def batches(self, n: int, epoch: int, *, smallest: int = 1) -> list[Tensor]:
+        """The batches of n pairs in an epoch, every pair in one of them.
+
+        Args:
+            n: Number of pairs.
+            epoch: From 0.
+            smallest: A last batch with fewer pairs joins the one before it, where there is one.
+
+        Returns:
+            The rows of each batch, int64.
+        """
+        parts = list(torch.split(self.order(n, epoch), self.batch_size))
+        if len(parts) > 1 and len(parts[-1]) < smallest:
+            parts[-2:] = [torch.cat(parts[-2:])]
+        return parts

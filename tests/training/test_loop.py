@@ -62,6 +62,15 @@ def test_every_pair_is_used_once_an_epoch_the_last_partial_batch_too():
         np.testing.assert_array_equal(np.sort(seen.numpy(), axis=0), np.sort(every.numpy(), axis=0))
 
 
+def test_a_last_batch_below_what_the_network_asks_for_joins_the_one_before_it():
+    class Wary(Toy):
+        smallest_batch = 5
+
+    network, _ = learn(changed(epochs=1), network=Wary())  # 27 pairs in batches of 8
+    assert [len(batch.labels) for batch in network.batches] == [8, 8, 11]
+    assert network.progress == [0.0, 1 / 3, 2 / 3]
+
+
 def test_rows_of_a_batch_belong_together():
     batches = data(scaling="none")
     rows = torch.tensor([20, 3, 11])

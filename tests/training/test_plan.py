@@ -89,3 +89,14 @@ def test_stop_epoch_ends_the_same_schedule_early():
     assert changed(epochs=10).last_epoch == 10
     assert changed(epochs=10, stop_epoch=4).last_epoch == 4
     assert changed(epochs=10, stop_epoch=40).last_epoch == 10
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 25), st.integers(0, 3))
+def test_batches_hold_every_pair_once_and_a_small_last_one_joins_the_one_before(n, size, smallest, epoch):
+    plan = changed(batch_size=size)
+    batches = plan.batches(n, epoch, smallest=smallest)
+    assert torch.equal(torch.cat(batches), plan.order(n, epoch))
+    assert all(len(batch) == size for batch in batches[:-1])
+    rest = n % size or size
+    joined = rest < smallest and n > size
+    assert len(batches[-1]) == (min(n, size + rest) if joined else min(n, rest))

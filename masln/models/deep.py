@@ -121,6 +121,7 @@ class DeepMethod(Method):
             )
             self._initialise(data)
             result = self._train(data, plan, train_pairs, validation, runtime, score)
+            self._settle(data)
         self.history_, self.best_epoch_, self.best_score_ = result.history, result.best_epoch, result.best_score
 
     def _assemble(self, device: torch.device) -> None:
@@ -131,6 +132,12 @@ class DeepMethod(Method):
 
     def _initialise(self, data: PairBatches) -> None:
         """Set what the network takes from the training pairs before the first step; nothing by default."""
+
+    def _settle(self, data: PairBatches) -> None:
+        """Set what the codes take from the training pairs as now encoded, before each validation and at the end.
+
+        Nothing by default; a function of weights and pairs alone, so that a resumed run repeats it.
+        """
 
     def _train(
         self,
@@ -146,6 +153,7 @@ class DeepMethod(Method):
             held_out = self._held_out(validation, data.device)
 
             def validate() -> float:
+                self._settle(data)
                 image, text = (self._codes(source, name) for name, source in held_out.items())
                 return score(image, text, validation.labels)
 
@@ -166,10 +174,13 @@ class DeepMethod(Method):
             for name, values in features.items()
         }
 
-    @torch.no_grad()
     def _codes(self, source: FeatureSource, modality: str) -> NDArray[np.float32]:
+        return self._outputs(self.network_.encoders[modality], source)
+
+    @torch.no_grad()
+    def _outputs(self, encoder: nn.Module, source: FeatureSource) -> NDArray[np.float32]:
+        """What an encoder, or a part of one, gives for all rows of a source."""
         self.network_.eval()
-        encoder = self.network_.encoders[modality]
         blocks = [
             encoder(source[torch.arange(start, min(start + _CHUNK, len(source.features)))]).float().cpu().numpy()
             for start in range(0, len(source.features), _CHUNK)

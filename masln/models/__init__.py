@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from masln.models.acmr import ACMR
 from masln.models.adversarial import ADVERSARIES, AdversarialTower
+from masln.models.barlow_twins import BarlowTwins
 from masln.models.base import Method, ValidationScore, load_method, make_method, method_resolver
 from masln.models.cca import CCA
 from masln.models.chance import Chance
 from masln.models.cluster_cca import ClusterCCA
 from masln.models.declared import DeclaredMethod
+from masln.models.corr_ae import CorrAE
+from masln.models.dcca import DCCA
+from masln.models.dccae import DCCAE
 from masln.models.deep import DeepMethod, TwoTower
 from masln.models.deep_sm import DeepSM
 from masln.models.dscmr import DSCMR
@@ -21,8 +25,14 @@ from masln.models.masln import MASLN
 from masln.models.pls import PLS
 from masln.models.sae import SAE
 from masln.models.scm import SCM
+from masln.models.soft_cca import SoftCCA
+from masln.models.two_encoders import ProjectedEncoders, ProjectedMethod, TwoEncoderMethod, TwoEncoders
 
 for _method in (MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE, DeepSM, DSCMR, ACMR, FeatureGAN, Chance):
+for _method in (
+    *(MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE, Chance),
+    *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
+):
     method_resolver.register(_method)
 
 __all__ = [
@@ -30,6 +40,8 @@ __all__ = [
     "ADVERSARIES",
     "CCA",
     "DSCMR",
+    "DCCA",
+    "DCCAE",
     "ESZSL",
     "GMLDA",
     "KCCA",
@@ -42,11 +54,20 @@ __all__ = [
     "Chance",
     "ClusterCCA",
     "DeclaredMethod",
+    "BarlowTwins",
+    "Chance",
+    "ClusterCCA",
+    "CorrAE",
     "DeepMethod",
     "DeepSM",
     "FeatureGAN",
     "LinearMethod",
     "Method",
+    "ProjectedEncoders",
+    "ProjectedMethod",
+    "SoftCCA",
+    "TwoEncoderMethod",
+    "TwoEncoders",
     "TwoTower",
     "ValidationScore",
     "load_method",

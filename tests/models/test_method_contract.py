@@ -40,6 +40,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "deepsm": {"epochs": 2, "batch_size": 16, "image_hidden": (12,), "text_hidden": (12,)},
     "dscmr": {"epochs": 2, "batch_size": 16, "hidden_width": 12, "code_width": 6},
     "featuregan": {"epochs": 2, "batch_size": 16, "hidden": (12,), "code_width": 6},
+    "dcca": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,)},
+    "dccae": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "decoder_hidden": (12,)},
+    "corrae": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "decoder_hidden": (12,)},
+    "softcca": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,)},
+    "barlowtwins": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,)},
 }
 # A hyper-parameter, another value for it, and the width of the codes with it.
 OTHER: dict[str, tuple[str, Any, int]] = {
@@ -57,9 +62,19 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "deepsm": ("text_hidden", (10,), 6),  # as wide as there are classes
     "dscmr": ("code_width", 5, 5),
     "featuregan": ("code_width", 5, 5),
+    "dcca": ("code_width", 5, 5),
+    "dccae": ("code_width", 5, 5),
+    "corrae": ("code_width", 5, 5),
+    "softcca": ("code_width", 5, 5),
+    "barlowtwins": ("code_width", 5, 5),
 }
 # Code widths that the pairs decide: six classes have five directions, their embeddings ten dimensions.
 WIDTH = {"clustercca": 5, "eszsl": 10, "sae": 10}
+# What six or seven pairs ask for.
+FEW: dict[str, dict[str, Any]] = {
+    "dcca": {"code_width": 3},
+    "dccae": {"code_width": 3},
+}
 RUNTIME = Runtime(device="cpu")
 
 
@@ -228,7 +243,7 @@ class TestEveryMethod:
     @pytest.mark.parametrize(("classes", "per_class"), [(2, 3), (7, 1), (2, 11)])
     def test_few_classes_and_few_pairs(self, name, classes, per_class):
         pairs = make_pairs(classes=classes, per_class=per_class)
-        assert np.isfinite(codes(fitted(name, pairs), pairs)[0]).all()
+        assert np.isfinite(codes(fitted(name, pairs, **FEW.get(name, {})), pairs)[0]).all()
 
     def test_one_pair_in_a_class(self, name, pairs):
         lonely = pairs.take(np.concatenate([np.arange(100), [119]]))

@@ -6,13 +6,13 @@ from masln.losses.adversarial import adversarial_loss, discriminator_accuracy
 from masln.losses.canonical_correlation import canonical_correlation_loss, canonical_correlations
 from masln.losses.classification import classification_loss
 from masln.losses.correlation import correlation_loss
+from masln.losses.covariance import code_covariance, in_float64, inverse_deviations, standardised
+from masln.losses.cross_correlation import cross_correlation_loss
 from masln.losses.cross_modal_triplet import cross_modal_triplet_loss
+from masln.losses.decorrelation import decorrelation_loss
 from masln.losses.invariance import invariance_loss
 from masln.losses.label_regression import label_regression_loss
 from masln.losses.pairwise_likelihood import pairwise_likelihood_loss
-from masln.losses.covariance import code_covariance, in_float64, inverse_deviations, standardised
-from masln.losses.cross_correlation import cross_correlation_loss
-from masln.losses.decorrelation import decorrelation_loss
 from masln.losses.reconstruction import reconstruction_loss
 from masln.losses.triplet_hinge import triplet_hinge_loss
 
@@ -23,18 +23,16 @@ __all__ = [
     "classification_loss",
     "code_covariance",
     "correlation_loss",
-    "cross_modal_triplet_loss",
-    "discriminator_accuracy",
-    "invariance_loss",
-    "label_regression_loss",
-    "pairwise_likelihood_loss",
-    "reconstruction_loss",
-    "triplet_hinge_loss",
     "cross_correlation_loss",
+    "cross_modal_triplet_loss",
     "decorrelation_loss",
     "discriminator_accuracy",
     "in_float64",
+    "invariance_loss",
     "inverse_deviations",
+    "label_regression_loss",
+    "pairwise_likelihood_loss",
     "reconstruction_loss",
     "standardised",
+    "triplet_hinge_loss",
 ]

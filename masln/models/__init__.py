@@ -9,10 +9,10 @@ from masln.models.base import Method, ValidationScore, load_method, make_method,
 from masln.models.cca import CCA
 from masln.models.chance import Chance
 from masln.models.cluster_cca import ClusterCCA
-from masln.models.declared import DeclaredMethod
 from masln.models.corr_ae import CorrAE
 from masln.models.dcca import DCCA
 from masln.models.dccae import DCCAE
+from masln.models.declared import DeclaredMethod
 from masln.models.deep import DeepMethod, TwoTower
 from masln.models.deep_sm import DeepSM
 from masln.models.dscmr import DSCMR
@@ -28,10 +28,10 @@ from masln.models.scm import SCM
 from masln.models.soft_cca import SoftCCA
 from masln.models.two_encoders import ProjectedEncoders, ProjectedMethod, TwoEncoderMethod, TwoEncoders
 
-for _method in (MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE, DeepSM, DSCMR, ACMR, FeatureGAN, Chance):
 for _method in (
-    *(MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE, Chance),
+    *(MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE),
     *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
+    *(DeepSM, DSCMR, ACMR, FeatureGAN, Chance),
 ):
     method_resolver.register(_method)
 
@@ -39,9 +39,9 @@ __all__ = [
     "ACMR",
     "ADVERSARIES",
     "CCA",
-    "DSCMR",
     "DCCA",
     "DCCAE",
+    "DSCMR",
     "ESZSL",
     "GMLDA",
     "KCCA",
@@ -51,13 +51,11 @@ __all__ = [
     "SAE",
     "SCM",
     "AdversarialTower",
-    "Chance",
-    "ClusterCCA",
-    "DeclaredMethod",
     "BarlowTwins",
     "Chance",
     "ClusterCCA",
     "CorrAE",
+    "DeclaredMethod",
     "DeepMethod",
     "DeepSM",
     "FeatureGAN",

@@ -22,7 +22,7 @@ class DeclaredMethod(DeepMethod):
     Args:
         input_scaling: As for ``masln.nn.InputScaling``; or ``IMAGE/TEXT``.
         epochs: See ``TrainingPlan``, as all that follow.
-        batch_size: Pairs a step.
+        batch_size: Pairs a step; at or above the number of pairs, the whole training set is one batch.
         learning_rate: Of AdamW.
         weight_decay: Of AdamW; with 0 it is Adam.
         beta1: Of AdamW.

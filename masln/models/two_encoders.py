@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from masln.data import PairedDataset
 from masln.errors import ConfigError
 from masln.losses import inverse_deviations
-from masln.models.deep import DeepMethod, TwoTower
+from masln.models.declared import DeclaredMethod
+from masln.models.deep import TwoTower
 from masln.nn import ProjectedEncoder, build_encoder
 from masln.training import Batch, PairBatches
 
@@ -52,10 +53,8 @@ class ProjectedEncoders(TwoEncoders):
         return image.learned(batch.image), text.learned(batch.text)
 
 
-# A dataclass gives each subclass the explicit keyword arguments that scikit-learn's clone asks for, so that shared
-# hyper-parameters are written once; eq and repr stay those of scikit-learn.
 @dataclass(kw_only=True, eq=False, repr=False)
-class TwoEncoderMethod(DeepMethod):
+class TwoEncoderMethod(DeclaredMethod):
     """A deep method with one encoder a modality; a subclass is a dataclass too, with hyper-parameters of its own.
 
     Defaults are ours where a subclass does not say otherwise: those of MASLN, or chosen on validation classes
@@ -65,20 +64,10 @@ class TwoEncoderMethod(DeepMethod):
         code_width: Width of the codes.
         encoder: ``linear``, ``mlp`` or ``residual``.
         hidden: Widths of the encoders' hidden layers.
-        input_scaling: As for ``masln.nn.InputScaling``; or ``IMAGE/TEXT``.
         input_dropout: Dropout on the scaled features.
         dropout: Dropout after hidden layers of the encoders.
-        epochs: See ``TrainingPlan``, as all that follow.
-        batch_size: Pairs a step; at or above the number of pairs, the whole training set is one batch.
-        learning_rate: Of AdamW.
-        weight_decay: Of AdamW.
-        beta1: Of AdamW.
-        schedule: ``constant``, ``cosine`` or ``linear``.
-        warmup: Share of the steps.
-        clip_norm: 0 does not clip.
-        patience: Of early stopping on the mAP of validation classes; 0 runs all epochs and keeps the last.
-        stop_epoch: End after this epoch of the schedule; 0 runs all epochs.
-        seed: Of everything random.
+
+    The other hyper-parameters are those of ``DeclaredMethod``.
     """
 
     # The budget of MASLN.
@@ -87,35 +76,14 @@ class TwoEncoderMethod(DeepMethod):
     code_width: int = 64  # ours: as CCA
     encoder: str = "mlp"
     hidden: Sequence[int] = (512,)  # ours
-    input_scaling: str = "center-l2"
     input_dropout: float = 0.0
     dropout: float = 0.0
-    epochs: int = 40  # ours, as all below: those of MASLN
-    batch_size: int = 256
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    beta1: float = 0.9
-    schedule: str = "cosine"
-    warmup: float = 0.0
-    clip_norm: float = 0.0
-    patience: int = 0
-    stop_epoch: int = 0
-    seed: int = 0
 
     def check(self, pairs: PairedDataset) -> None:
         """See ``DeepMethod.check``; also refuses batches of one pair."""
         super().check(pairs)
         if self.batch_size < 2:
             raise ConfigError(f"{type(self).__name__} needs batch_size of at least 2, got {self.batch_size}")
-
-    def _require_widths(self, name: str) -> None:
-        if any(width < 1 for width in getattr(self, name)):
-            raise ConfigError(f"{name} widths must be positive, got {tuple(getattr(self, name))}")
-
-    def _require_not_negative(self, *names: str) -> None:
-        for name in names:
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -50,7 +50,21 @@ MASLN = {
     "classification": (*ENCODERS, "classifier"),
 }
 GENERATOR = (*ENCODERS, "classifier", "decoders.image", "decoders.text")
+ACMR = {"triplet": ENCODERS, "classification": (*ENCODERS, "classifier")}
+DISCRIMINATORS = ("discriminators.image", "discriminators.text")
 ROUTES: dict[str, tuple[Route, ...]] = {
+    "acmr": (
+        Route(
+            ACMR | {"adversarial": (*ENCODERS, "discriminator")},
+            {"generator": (*ENCODERS, "classifier", "discriminator")},
+            {"adversary": "reversal"},
+        ),
+        Route(
+            ACMR | {"adversarial": ("discriminator",)},
+            {"generator": (*ENCODERS, "classifier"), "discriminator": ("discriminator",)},
+            {"adversary": "alternating", "triplets": "hinge"},
+        ),
+    ),
     "barlowtwins": (one_step({"cross_correlation": ENCODERS}),),
     "corrae": (
         corr_ae("own", "image_to_image", "text_to_text"),
@@ -64,6 +78,22 @@ ROUTES: dict[str, tuple[Route, ...]] = {
                 "canonical_correlation": ENCODERS,
                 "reconstruction": (*ENCODERS, "decoders.image", "decoders.text"),
             }
+        ),
+    ),
+    "deepsm": (one_step({"classification": ENCODERS}),),
+    "dscmr": (one_step({"regression": (*ENCODERS, "classifier"), "discrimination": ENCODERS, "invariance": ENCODERS}),),
+    "featuregan": (
+        # The fooling is handed to the generators' group alone, though the discriminators take part in it.
+        Route(
+            {
+                "alignment": ENCODERS,
+                "correlation": ENCODERS,
+                "classification": (*ENCODERS, "classifier"),
+                "fooling": (*ENCODERS, *DISCRIMINATORS),
+                "adversarial": DISCRIMINATORS,
+            },
+            {"generator": (*ENCODERS, "classifier"), "discriminator": DISCRIMINATORS},
+            {},
         ),
     ),
     "masln": (

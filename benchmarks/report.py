@@ -14,6 +14,7 @@ import click
 
 from masln.data import data_sources
 from masln.experiments import read_experiment
+from masln.models import method_resolver
 from masln.reporting import markdown_table
 from masln.reporting.experiments import experiment_rows, experiment_title
 
@@ -38,6 +39,14 @@ def sets_block() -> str:
         for name, source in data_sources().items()
     ]
     return markdown_table(rows)
+
+
+def methods_block() -> str:
+    """The registered methods, from the registry."""
+    known = method_resolver.lookup_dict
+    return markdown_table(
+        [{"method": f"`{name}`", "what it is": cls.summary, "after": cls.reference} for name, cls in known.items()]
+    )
 
 
 def accuracy_block() -> str:
@@ -230,7 +239,8 @@ def main(run: Path | None, readme: Path) -> None:
     if run:
         text = _fill(text, "result", run_block(run))
     blocks = (accuracy_block(), ablation_block(), preparation_block(), care_block(), speed_block())
-    text = _fill(_fill(text, "sets", sets_block()), "figures", "".join(blocks))
+    for name, block in (("sets", sets_block()), ("methods", methods_block()), ("figures", "".join(blocks))):
+        text = _fill(text, name, block)
     readme.write_text(text, encoding="utf-8")
 
 

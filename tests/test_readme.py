@@ -42,10 +42,11 @@ def test_pictures_that_the_readme_shows_are_there():
         assert content.startswith(b"\x89PNG\r\n\x1a\n") and len(content) > 10_000
 
 
-def test_the_table_of_public_sets_is_the_catalogue():
-    from benchmarks.report import sets_block
+def test_tables_of_sets_and_methods_are_the_catalogue_and_the_registry():
+    from benchmarks.report import methods_block, sets_block
 
     assert sets_block().strip() in README
+    assert methods_block().strip() in README
 
 
 def test_every_recipe_that_is_named_is_there():

@@ -83,7 +83,7 @@ def test_parts_are_chosen(masln, bundle):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--methods", "csa"), "unknown method 'csa' (did you mean 'cca'?)"),
+        (("--methods", "maslm"), "unknown method 'maslm' (did you mean 'masln'?)"),
         (("--methods", "", "--baselines", ""), "no method to compare"),
         (("--resume",), "--resume needs --out"),
     ],

@@ -59,7 +59,7 @@ def test_a_variant_has_the_decoders_it_uses_and_no_other():
         ({"variant": "crosss"}, r"unknown variant of CorrAE 'crosss' \(did you mean 'cross'\?\)"),
         ({"alpha": 0.0}, "alpha must lie between 0 and 1, got 0.0"),
         ({"alpha": 1.0}, "alpha must lie between 0 and 1, got 1.0"),
-        ({"decoder_hidden": (0,)}, r"decoder_hidden widths must be positive, got \(0,\)"),
+        ({"decoder_hidden": (0,)}, r"decoder_hidden must be positive, got \(0,\)"),
         ({"batch_size": 1}, "CorrAE needs batch_size of at least 2, got 1"),
     ],
 )

@@ -245,7 +245,7 @@ class TestDCCAE:
         ("values", "message"),
         [
             ({"reconstruction": -0.1}, "reconstruction must not be negative, got -0.1"),
-            ({"decoder_hidden": (0,)}, r"decoder_hidden widths must be positive, got \(0,\)"),
+            ({"decoder_hidden": (0,)}, r"decoder_hidden must be positive, got \(0,\)"),
         ],
     )
     def test_bad_values_are_refused(self, values, message, pairs):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
 import dataclasses
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,10 @@ from masln.data import PairedDataset
 from tests.data.file_server import FileServer, running_server
 
 ROOT = Path(__file__).parents[1]
+
+# A program that is started in the background is often told to ignore Ctrl-C, and its children are too; tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from benchmarks.datasets import research_bundles
-from benchmarks.masln_defaults import Job, run_job
+from benchmarks.masln_defaults import score_candidates
 from masln.models import make_method
-from masln.training import progress_bar, write_atomically
+from masln.training import write_atomically
 
 COMMON: tuple[dict[str, Any], ...] = (
     {},
@@ -69,13 +68,7 @@ def main(data_root: Path, methods: str, splits: int, jobs: int, datasets: str, o
     configurations = [(method, values) for method in methods.split(",") for values in CANDIDATES[method]]
     with tempfile.TemporaryDirectory() as folder, multiprocessing.get_context("spawn").Pool(jobs) as pool:
         bundles = research_bundles(data_root, Path(folder))
-        tasks = [Job(str(bundles[n]), s, m, kw) for m, kw in configurations for n in names for s in range(splits)]
-        scores = []
-        with progress_bar("candidates", len(tasks), show=True) as advance:
-            for score in pool.imap(run_job, tasks):
-                scores.append(score)
-                advance()
-    means = np.array(scores).reshape(len(configurations), len(names), splits, 2).mean(axis=2)
+        means = score_candidates(pool, {name: bundles[name] for name in names}, configurations, splits=splits)
     rows = [
         {
             "method": method,

@@ -19,12 +19,15 @@ import itertools
 import json
 import multiprocessing
 import tempfile
+from collections.abc import Mapping, Sequence
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.datasets import research_bundles
 from masln.data import PairedDataset, load_dataset, make_class_split
@@ -103,6 +106,33 @@ def run_job(job: Job) -> tuple[float, float]:
     return score(validation), score(seen)
 
 
+def score_candidates(
+    pool: Pool,
+    bundles: Mapping[str, Path],
+    configurations: Sequence[tuple[str, dict[str, Any]]],
+    *,
+    splits: int,
+    title: str = "candidates",
+) -> NDArray[np.float64]:
+    """Fit every (method, hyper-parameters) on every set and class split, side by side.
+
+    Returns:
+        (configurations, sets, 2): mAP on validation classes, and on held-out pairs of fitting ones, mean over splits.
+    """
+    tasks = [
+        Job(str(path), split, method, values)
+        for method, values in configurations
+        for path in bundles.values()
+        for split in range(splits)
+    ]
+    scores = []
+    with progress_bar(title, len(tasks), show=True) as advance:
+        for score in pool.imap(run_job, tasks):
+            scores.append(score)
+            advance()
+    return np.array(scores).reshape(len(configurations), len(bundles), splits, 2).mean(axis=2)
+
+
 @click.command()
 @click.option("--data-root", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--splits", default=3, show_default=True)
@@ -118,14 +148,7 @@ def main(data_root: Path, splits: int, jobs: int, datasets: str, out: Path) -> N
     configurations = [("cca", values) for values in grid] + [("masln", values) for values in CANDIDATES]
     with tempfile.TemporaryDirectory() as folder, multiprocessing.get_context("spawn").Pool(jobs) as pool:
         bundles = research_bundles(data_root, Path(folder))
-        tasks = [Job(str(bundles[n]), s, m, kw) for m, kw in configurations for n in names for s in range(splits)]
-        scores = []
-        with progress_bar("candidates", len(tasks), show=True) as advance:
-            for score in pool.imap(run_job, tasks):
-                scores.append(score)
-                advance()
-    figures = np.array(scores).reshape(len(configurations), len(names), splits, 2)
-    means = figures.mean(axis=2)
+        means = score_candidates(pool, {name: bundles[name] for name in names}, configurations, splits=splits)
     best_cca = means[: len(grid)].max(axis=0)
     rows = [
         {

@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from benchmarks.datasets import research_bundles
-from benchmarks.masln_defaults import Job, run_job
+from benchmarks.masln_defaults import score_candidates
 from masln.models import make_method
-from masln.training import progress_bar, write_atomically
+from masln.training import write_atomically
 
 CANDIDATES: dict[str, tuple[dict[str, Any], ...]] = {
     "deepsm": (
@@ -88,15 +87,9 @@ def main(data_root: Path, methods: str, splits: int, jobs: int, datasets: str, o
         bundles = research_bundles(data_root, Path(folder))
         for method in methods.split(","):
             candidates = CANDIDATES[method]
-            tasks = [
-                Job(str(bundles[n]), s, method, values) for values in candidates for n in names for s in range(splits)
-            ]
-            scores = []
-            with progress_bar(f"{method}: candidates", len(tasks), show=True) as advance:
-                for score in pool.imap(run_job, tasks):
-                    scores.append(score)
-                    advance()
-            means = np.array(scores).reshape(len(candidates), len(names), splits, 2).mean(axis=2)
+            chosen = {name: bundles[name] for name in names}
+            configurations = [(method, values) for values in candidates]
+            means = score_candidates(pool, chosen, configurations, splits=splits, title=f"{method}: candidates")
             rows = [
                 {
                     "changed": values,

@@ -12,7 +12,10 @@ from masln.losses.cross_modal_triplet import cross_modal_triplet_loss
 from masln.losses.decorrelation import decorrelation_loss
 from masln.losses.invariance import invariance_loss
 from masln.losses.label_regression import label_regression_loss
+from masln.losses.maximum_mean_discrepancy import maximum_mean_discrepancy_loss
 from masln.losses.pairwise_likelihood import pairwise_likelihood_loss
+from masln.losses.quadruplet import quadruplet_loss
+from masln.losses.real_or_generated import real_or_generated_loss
 from masln.losses.reconstruction import reconstruction_loss
 from masln.losses.triplet_hinge import triplet_hinge_loss
 
@@ -31,7 +34,10 @@ __all__ = [
     "invariance_loss",
     "inverse_deviations",
     "label_regression_loss",
+    "maximum_mean_discrepancy_loss",
     "pairwise_likelihood_loss",
+    "quadruplet_loss",
+    "real_or_generated_loss",
     "reconstruction_loss",
     "standardised",
     "triplet_hinge_loss",

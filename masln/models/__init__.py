@@ -10,6 +10,7 @@ from masln.models.cca import CCA
 from masln.models.chance import Chance
 from masln.models.cluster_cca import ClusterCCA
 from masln.models.corr_ae import CorrAE
+from masln.models.dadn import DADN
 from masln.models.dcca import DCCA
 from masln.models.dccae import DCCAE
 from masln.models.declared import DeclaredMethod
@@ -31,7 +32,7 @@ from masln.models.two_encoders import ProjectedEncoders, ProjectedMethod, TwoEnc
 for _method in (
     *(MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE),
     *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
-    *(DeepSM, DSCMR, ACMR, FeatureGAN, Chance),
+    *(DeepSM, DSCMR, ACMR, FeatureGAN, DADN, Chance),
 ):
     method_resolver.register(_method)
 
@@ -39,6 +40,7 @@ __all__ = [
     "ACMR",
     "ADVERSARIES",
     "CCA",
+    "DADN",
     "DCCA",
     "DCCAE",
     "DSCMR",

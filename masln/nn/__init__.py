@@ -8,6 +8,7 @@ from masln.nn.decoders import TwinDecoders
 from masln.nn.discriminator import ModalityDiscriminator
 from masln.nn.encoders import ENCODERS, ResidualEncoder, build_encoder, feed_forward
 from masln.nn.gradient_reversal import reversal_schedule, reverse_gradient
+from masln.nn.layerwise_discriminator import LayerwiseDiscriminator
 from masln.nn.linear_algebra import fix_signs, gram_space, group_means, relative_ridge, ridge_factor, row_space
 from masln.nn.projected import ProjectedEncoder
 from masln.nn.scaling import SCALINGS, InputScaling, scaling_of
@@ -18,6 +19,7 @@ __all__ = [
     "AttentionFusion",
     "CanonicalEncoder",
     "InputScaling",
+    "LayerwiseDiscriminator",
     "ModalityDiscriminator",
     "ProjectedEncoder",
     "ResidualEncoder",

@@ -51,6 +51,9 @@ MASLN = {
 }
 GENERATOR = (*ENCODERS, "classifier", "decoders.image", "decoders.text")
 ACMR = {"triplet": ENCODERS, "classification": (*ENCODERS, "classifier")}
+DECODERS = ("decoders.image", "decoders.text")
+EMBEDDING_DISCRIMINATORS = ("embedding_discriminators.image", "embedding_discriminators.text")
+FEATURE_DISCRIMINATORS = ("feature_discriminators.image", "feature_discriminators.text")
 DISCRIMINATORS = ("discriminators.image", "discriminators.text")
 ROUTES: dict[str, tuple[Route, ...]] = {
     "acmr": (
@@ -70,6 +73,23 @@ ROUTES: dict[str, tuple[Route, ...]] = {
         corr_ae("own", "image_to_image", "text_to_text"),
         corr_ae("cross", "image_to_text", "text_to_image"),
         corr_ae("full", "image_to_image", "image_to_text", "text_to_image", "text_to_text"),
+    ),
+    "dadn": (
+        # What the discriminators are moved by is of generated embeddings and features that are given, not made.
+        Route(
+            {
+                "distribution": (*ENCODERS, *EMBEDDING_DISCRIMINATORS),
+                "metric": ENCODERS,
+                "reconstruction": (*ENCODERS, *DECODERS),
+                "feature_distribution": (*ENCODERS, *DECODERS, *FEATURE_DISCRIMINATORS),
+                "adversarial": (*EMBEDDING_DISCRIMINATORS, *FEATURE_DISCRIMINATORS),
+            },
+            {
+                "generator": (*ENCODERS, *DECODERS),
+                "discriminator": (*EMBEDDING_DISCRIMINATORS, *FEATURE_DISCRIMINATORS),
+            },
+            {},
+        ),
     ),
     "dcca": (one_step({"canonical_correlation": ENCODERS}),),
     "dccae": (

@@ -63,7 +63,8 @@ def told(judge: torch.nn.Module, x: torch.Tensor, real: bool) -> torch.Tensor:
 
 
 def test_the_steps_are_the_losses_of_the_docstring_in_the_code_s_order():
-    net = network(distribution=0.3, metric=0.2, reconstruction=0.7, pull=3.0)
+    # Large weights: with small ones the codes of both modalities are too alike for a mix-up to show.
+    net = network(distribution=0.3, metric=0.2, reconstruction=0.7, pull=3.0, initial_deviation=0.5)
     pairs = batch()
     x, c = {"image": pairs.image, "text": pairs.text}, pairs.class_embeddings
     z = {m: net.encoders[m](x[m]) for m in x}
@@ -84,7 +85,7 @@ def test_the_steps_are_the_losses_of_the_docstring_in_the_code_s_order():
     steps = list(net.objectives(pairs, 0.0))
     assert [step.group for step in steps] == ["generator", "generator", "generator", "discriminator"]
     for step, expected in zip(steps, (generate, generate, reconstruct, discriminate), strict=True):
-        torch.testing.assert_close(step.loss.double(), expected.double(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(step.loss.double(), expected.double(), rtol=1e-5, atol=1e-5)
 
 
 def test_no_figure_is_told_twice_a_step():

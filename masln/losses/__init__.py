@@ -7,17 +7,21 @@ from masln.losses.canonical_correlation import canonical_correlation_loss, canon
 from masln.losses.classification import classification_loss
 from masln.losses.correlation import correlation_loss
 from masln.losses.covariance import code_covariance, in_float64, inverse_deviations, standardised
+from masln.losses.covariance_alignment import covariance_alignment_loss
 from masln.losses.cross_correlation import cross_correlation_loss
 from masln.losses.cross_modal_triplet import cross_modal_triplet_loss
 from masln.losses.decorrelation import decorrelation_loss
+from masln.losses.gradient_penalty import gradient_penalty_loss, random_interpolates
 from masln.losses.invariance import invariance_loss
 from masln.losses.label_regression import label_regression_loss
 from masln.losses.maximum_mean_discrepancy import maximum_mean_discrepancy_loss
 from masln.losses.pairwise_likelihood import pairwise_likelihood_loss
 from masln.losses.quadruplet import quadruplet_loss
 from masln.losses.real_or_generated import real_or_generated_loss
+from masln.losses.projection_matching import projection_matching_loss
 from masln.losses.reconstruction import reconstruction_loss
 from masln.losses.triplet_hinge import triplet_hinge_loss
+from masln.losses.wasserstein import wasserstein_loss
 
 __all__ = [
     "adversarial_loss",
@@ -26,10 +30,12 @@ __all__ = [
     "classification_loss",
     "code_covariance",
     "correlation_loss",
+    "covariance_alignment_loss",
     "cross_correlation_loss",
     "cross_modal_triplet_loss",
     "decorrelation_loss",
     "discriminator_accuracy",
+    "gradient_penalty_loss",
     "in_float64",
     "invariance_loss",
     "inverse_deviations",
@@ -38,7 +44,10 @@ __all__ = [
     "pairwise_likelihood_loss",
     "quadruplet_loss",
     "real_or_generated_loss",
+    "projection_matching_loss",
+    "random_interpolates",
     "reconstruction_loss",
     "standardised",
     "triplet_hinge_loss",
+    "wasserstein_loss",
 ]

@@ -105,7 +105,7 @@ class MASLN(DeepMethod):
         hidden: Widths of the encoders' hidden layers.
         decoder_hidden: Widths of the decoders' hidden layers.
         discriminator_hidden: Widths of the discriminator's hidden layers.
-        input_scaling: ``none``, ``standardize``, ``l2``, ``center-l2``, ``pca:K``, ``whiten:K``; or ``IMAGE/TEXT``.
+        input_scaling: One of ``masln.nn.SCALINGS``, K a positive integer; or ``IMAGE/TEXT``.
         input_dropout: Dropout on the scaled features.
         dropout: Dropout after hidden layers of the encoders.
         class_embedding: Decode from [code, c]; False decodes from the code alone.

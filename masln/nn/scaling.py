@@ -13,7 +13,7 @@ from masln.errors import ConfigError, DataError, unknown_name
 
 __all__ = ["SCALINGS", "InputScaling", "scaling_of"]
 
-SCALINGS = ("none", "standardize", "l2", "center-l2", "pca:K", "whiten:K")
+SCALINGS = ("none", "standardize", "min-max", "l2", "center-l2", "pca:K", "whiten:K")
 _BLOCK = 8192
 
 
@@ -21,9 +21,10 @@ class InputScaling(nn.Module):
     """y = normalise((x - mean) * scale @ components), each step present or not by kind.
 
     ``none`` leaves x; ``standardize`` gives each dimension zero mean and unit variance (a constant one becomes
-    zero); ``l2`` and ``center-l2`` put x, or x less the mean, on the unit sphere; ``pca:K`` projects on the K
-    leading principal axes and ``whiten:K`` divides each of these by its standard deviation. K above the rank of
-    the data is lowered to it.
+    zero); ``min-max`` takes each dimension's least training value to 0 and its greatest to 1 (a constant one becomes
+    zero; a new row may lie outside); ``l2`` and ``center-l2`` put x, or x less the mean, on the unit sphere;
+    ``pca:K`` projects on the K leading principal axes and ``whiten:K`` divides each of these by its standard deviation.
+    K above the rank of the data is lowered to it.
 
     Args:
         kind: One of ``SCALINGS``, K a positive integer.
@@ -54,6 +55,9 @@ class InputScaling(nn.Module):
             raise DataError(f"input scaling was made for width {self.d_in} but the features are {X.shape}")
         if self.kind in ("none", "l2"):
             return self
+        if self.kind == "min-max":
+            self._fit_range(X)
+            return self
         self.mean = sum(block.sum(0) for block in _blocks(X)) / len(X)  # type: ignore[assignment]
         if self.kind == "standardize":
             square = sum((block - self.mean).square().sum(0) for block in _blocks(X)) / len(X)
@@ -63,6 +67,11 @@ class InputScaling(nn.Module):
         elif self.count:
             self._fit_principal_axes(X)
         return self
+
+    def _fit_range(self, X: NDArray[np.floating]) -> None:
+        self.mean = torch.stack([block.amin(0) for block in _blocks(X)]).amin(0)  # what is taken away, here the least
+        width = torch.stack([block.amax(0) for block in _blocks(X)]).amax(0) - self.mean
+        self.scale = torch.where(width > 0, 1 / width.clamp(min=1e-300), 0.0)
 
     def _fit_principal_axes(self, X: NDArray[np.floating]) -> None:
         covariance: Tensor = sum((b := block - self.mean).T @ b for block in _blocks(X)) / len(X)  # type: ignore[assignment]
@@ -81,7 +90,7 @@ class InputScaling(nn.Module):
         """Scale (..., d_in) to (..., d_out), in the type of x."""
         if self.kind not in ("none", "l2"):
             x = x - self.mean.to(x.dtype)
-            if self.kind == "standardize":
+            if self.kind in ("standardize", "min-max"):
                 x = x * self.scale.to(x.dtype)
             elif self.count:
                 x = x @ self.components.to(x.dtype)

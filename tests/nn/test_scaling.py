@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler, normalize
+from sklearn.preprocessing import MinMaxScaler, StandardScaler, normalize
 
 from masln.errors import ConfigError, DataError
 from masln.nn import SCALINGS, InputScaling, scaling_of
@@ -24,6 +24,12 @@ def test_none_leaves_features_alone():
 
 def test_standardize_equals_scikit_learn():
     np.testing.assert_allclose(scaled("standardize"), StandardScaler().fit(X).transform(NEW), rtol=1e-10)
+
+
+def test_min_max_equals_scikit_learn_and_is_that_of_the_training_features():
+    np.testing.assert_allclose(scaled("min-max"), MinMaxScaler().fit(X).transform(NEW), rtol=1e-10)
+    own = scaled("min-max", X, X)
+    np.testing.assert_allclose([own.min(0), own.max(0)], [np.zeros(9), np.ones(9)], atol=1e-12)
 
 
 def test_l2_equals_scikit_learn():
@@ -63,15 +69,16 @@ def test_constant_features_give_zero_or_finite_values():
     constant[:, 2] = 1234.567
     new = NEW.copy()
     new[:, 2] = 1234.567
-    out = scaled("standardize", constant.astype(np.float32), new)
-    assert (out[:, 2] == 0).all() and np.isfinite(out).all()
+    for kind in ("standardize", "min-max"):
+        out = scaled(kind, constant.astype(np.float32), new)
+        assert np.isfinite(out).all() and np.abs(out[:, 2]).max() == 0, kind
     all_constant = np.full((10, 9), 0.1)
-    for kind in ("none", "standardize", "l2", "center-l2", "pca:4", "whiten:4"):
+    for kind in ("none", "standardize", "min-max", "l2", "center-l2", "pca:4", "whiten:4"):
         assert np.isfinite(scaled(kind, all_constant, np.full((3, 9), 0.1))).all(), kind
         assert np.isfinite(scaled(kind, np.zeros((10, 9)), np.zeros((3, 9)))).all(), kind
 
 
-@pytest.mark.parametrize("kind", ["standardize", "center-l2", "pca:4", "whiten:4"])
+@pytest.mark.parametrize("kind", ["standardize", "min-max", "center-l2", "pca:4", "whiten:4"])
 def test_memory_mapped_blocks_give_what_the_whole_gives(kind, tmp_path, monkeypatch):
     path = tmp_path / "features.npy"
     np.save(path, X.astype(np.float16))
@@ -110,7 +117,7 @@ def test_features_of_another_width_are_refused():
 
 
 def test_fitted_state_is_loaded_back():
-    for kind in ("standardize", "center-l2", "pca:4", "whiten:8"):
+    for kind in ("standardize", "min-max", "center-l2", "pca:4", "whiten:8"):
         fitted = InputScaling(kind, 9).fit(X)
         loaded = InputScaling(kind, 9, fitted.d_out)
         loaded.load_state_dict(fitted.state_dict())
@@ -119,9 +126,9 @@ def test_fitted_state_is_loaded_back():
 
 
 def test_the_type_of_the_features_is_kept():
-    for kind in ("none", "standardize", "l2", "center-l2", "pca:4"):
+    for kind in ("none", "standardize", "min-max", "l2", "center-l2", "pca:4"):
         assert InputScaling(kind, 9).fit(X)(torch.from_numpy(NEW).float()).dtype == torch.float32
-    assert len(SCALINGS) == 6
+    assert len(SCALINGS) == 7
 
 
 def test_one_kind_serves_both_modalities_or_each_has_its_own():

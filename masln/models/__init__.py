@@ -20,6 +20,7 @@ from masln.models.dscmr import DSCMR
 from masln.models.eszsl import ESZSL
 from masln.models.feature_gan import FeatureGAN
 from masln.models.gmlda import GMLDA
+from masln.models.jfse import JFSE
 from masln.models.kcca import KCCA, KERNELS
 from masln.models.linear import LinearMethod
 from masln.models.masln import MASLN
@@ -33,6 +34,7 @@ for _method in (
     *(MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE),
     *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
     *(DeepSM, DSCMR, ACMR, FeatureGAN, DADN, Chance),
+    *(DeepSM, DSCMR, ACMR, FeatureGAN, JFSE, Chance),
 ):
     method_resolver.register(_method)
 
@@ -46,6 +48,7 @@ __all__ = [
     "DSCMR",
     "ESZSL",
     "GMLDA",
+    "JFSE",
     "KCCA",
     "KERNELS",
     "MASLN",

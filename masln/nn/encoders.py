@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -14,7 +14,7 @@ ENCODERS = ("linear", "mlp", "residual")
 
 
 def feed_forward(
-    d_in: int, hidden: Sequence[int], d_out: int, *, dropout: float = 0.0, activation: type[nn.Module] = nn.ReLU
+    d_in: int, hidden: Sequence[int], d_out: int, *, dropout: float = 0.0, activation: Callable[[], nn.Module] = nn.ReLU
 ) -> nn.Sequential:
     """Fully connected layers with an activation (and dropout) between them: (..., d_in) to (..., d_out)."""
     layers: list[nn.Module] = []

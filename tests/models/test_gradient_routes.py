@@ -54,6 +54,8 @@ ACMR = {"triplet": ENCODERS, "classification": (*ENCODERS, "classifier")}
 DECODERS = ("decoders.image", "decoders.text")
 EMBEDDING_DISCRIMINATORS = ("embedding_discriminators.image", "embedding_discriminators.text")
 FEATURE_DISCRIMINATORS = ("feature_discriminators.image", "feature_discriminators.text")
+CRITICS = ("critics.image", "critics.text")
+GENERATORS = ("generators.image", "generators.text")
 DISCRIMINATORS = ("discriminators.image", "discriminators.text")
 ROUTES: dict[str, tuple[Route, ...]] = {
     "acmr": (
@@ -114,6 +116,30 @@ ROUTES: dict[str, tuple[Route, ...]] = {
             },
             {"generator": (*ENCODERS, "classifier"), "discriminator": DISCRIMINATORS},
             {},
+        ),
+    ),
+    "jfse": (
+        # Each step hands its figures to its own group alone, though others take part in them.
+        Route(
+            {
+                "wasserstein": CRITICS,
+                "gradient_penalty": CRITICS,
+                "fooling": (*GENERATORS, *CRITICS),
+                "cycle": (*GENERATORS, *ENCODERS),
+                "embedding": ENCODERS,
+                "alignment": ENCODERS,
+                "adversarial": (*ENCODERS, "discriminator"),
+                "synthetic_embedding": ENCODERS,
+                "synthetic_alignment": ENCODERS,
+                "synthetic_adversarial": (*ENCODERS, "discriminator"),
+            },
+            {"critic": CRITICS, "generator": GENERATORS, "encoder": (*ENCODERS, "discriminator")},
+            {},
+        ),
+        Route(
+            {"embedding": ENCODERS, "alignment": ENCODERS},
+            {"encoder": ENCODERS},
+            {"scheme": "cmca", "synthetic": 0.0, "adversarial": 0.0},
         ),
     ),
     "masln": (

@@ -41,6 +41,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "dscmr": {"epochs": 2, "batch_size": 16, "hidden_width": 12, "code_width": 6},
     "featuregan": {"epochs": 2, "batch_size": 16, "hidden": (12,), "code_width": 6},
     "dadn": {"epochs": 2, "batch_size": 16, "hidden": (12,), "discriminator_hidden": (12, 6)},
+    "jfse": {"epochs": 2, "batch_size": 16, "hidden": (12,), "noise_width": 4, "discriminator_hidden": (8,)},
     "dcca": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,)},
     "dccae": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "decoder_hidden": (12,)},
     "corrae": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "decoder_hidden": (12,)},
@@ -64,6 +65,7 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "dscmr": ("code_width", 5, 5),
     "featuregan": ("code_width", 5, 5),
     "dadn": ("pull", 10.0, 10),
+    "jfse": ("noise_width", 5, 10),
     "dcca": ("code_width", 5, 5),
     "dccae": ("code_width", 5, 5),
     "corrae": ("code_width", 5, 5),
@@ -72,6 +74,7 @@ OTHER: dict[str, tuple[str, Any, int]] = {
 }
 # Code widths that the pairs decide: six classes have five directions, their embeddings ten dimensions.
 WIDTH = {"clustercca": 5, "dadn": 10, "eszsl": 10, "sae": 10}
+WIDTH = {"clustercca": 5, "eszsl": 10, "jfse": 10, "sae": 10}
 # What six or seven pairs ask for.
 FEW: dict[str, dict[str, Any]] = {
     "dcca": {"code_width": 3},

@@ -151,22 +151,23 @@ class JFSE(DeclaredMethod):
         L_enc    = J(real) + ``synthetic`` J(synthetic)
 
     Each step moves the critics ``critic_steps`` times, then the generators, then the encoders; D minimises L_adv of
-    both, by a reversed gradient on the schedule of Ganin et al. Sums, weights, layers and the order of updates are
-    those of the authors' code, which moves generators and encoders at once, where here the encoders see what the moved
-    generators make (ours). Its D has no activation between its layers, which makes them one, so ReLU stands there
-    (ours), as do initial weights of torch's. It scales features and class embeddings to [0, 1] batch by batch, and test
-    features raw or as one set, keeping what did best on the test set; here embeddings are scaled by the least and the
-    greatest of the training classes, and features by ``input_scaling`` (ours).
+    both, by a reversed gradient on the schedule of Ganin et al. Losses, weights, layers and the order of updates are
+    those of the authors' code, but that it moves generators and encoders at once, where here the encoders see what the
+    moved generators make (ours). Its D has no activation between its layers, which makes them one, so ReLU stands there
+    (ours); initial weights are torch's (ours). It scales features and class embeddings to [0, 1] batch by batch, and
+    test features in several ways, keeping what did best on the test set; here embeddings are scaled by the least and
+    the greatest of the training classes, and features by ``input_scaling`` (ours).
 
-    Like that code, this synthesises features of training classes alone: no name of an unseen class is known when the
-    method learns. The paper's third alignment, CMMD, is not in that code and its kernel not known to us, so it is not
-    here.
+    As in that code, features are synthesised of training classes alone: no name of an unseen class is known when the
+    method learns. The paper's third alignment, CMMD, is not in that code, and its kernel is not known to us, so it is
+    not here. On validation classes of ``emoji`` synthetic features took the mAP from .330 to .338 (two class splits,
+    less than splits differ by).
 
     Args:
         hidden: Widths of the hidden layers of encoders, generators and critics.
         noise_width: Width of z.
         discriminator_hidden: Widths of the hidden layers of D.
-        rectified: End encoders and generators in ReLU, as in the authors' code; its features lie in [0, 1].
+        rectified: End encoders and generators in ReLU; for features that are not negative, as ``min-max`` makes them.
         scheme: Of L_align: ``cmpm`` or ``cmca``.
         alignment: Weight of L_align; 0 leaves it out.
         adversarial: Weight of L_adv; 0 has no discriminator.
@@ -184,13 +185,14 @@ class JFSE(DeclaredMethod):
 
     summary: ClassVar[str] = "feature synthesis by coupled conditional Wasserstein GANs, codes in class-embedding space"
     reference: ClassVar[str] = "Xu et al., IEEE TPAMI 2022"
-    search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("center-l2", "l2")}
+    search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"learning_rate": (1e-4, 1e-3)}
     WEIGHTS: ClassVar[tuple[str, ...]] = ("alignment", "synthetic", "cycle", "penalty")
 
-    hidden: Sequence[int] = (512,)  # ours; 4096 in the authors' code
+    # As in the authors' code where nothing else is said.
+    hidden: Sequence[int] = (512,)  # ours; 4096 there, and 2048 no better on validation classes
     noise_width: int = 300
     discriminator_hidden: Sequence[int] = (150, 75)
-    rectified: bool = False  # ours: the features are centred
+    rectified: bool = True
     scheme: str = "cmpm"
     alignment: float = 1e-4
     adversarial: float = 0.02
@@ -198,8 +200,11 @@ class JFSE(DeclaredMethod):
     cycle: float = 0.1
     penalty: float = 10.0
     critic_steps: int = 5
+    input_scaling: str = "min-max"
+    epochs: int = 40  # ours; 500 there, and 80 and 160 worse on validation classes
     batch_size: int = 64
     learning_rate: float = 1e-4
+    weight_decay: float = 0.0
     beta1: float = 0.5
     schedule: str = "constant"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from masln.losses.absolute_reconstruction import absolute_reconstruction_loss
 from masln.losses.adversarial import adversarial_loss, discriminator_accuracy
 from masln.losses.canonical_correlation import canonical_correlation_loss, canonical_correlations
 from masln.losses.classification import classification_loss
@@ -12,6 +13,8 @@ from masln.losses.cross_correlation import cross_correlation_loss
 from masln.losses.cross_modal_triplet import cross_modal_triplet_loss
 from masln.losses.decorrelation import decorrelation_loss
 from masln.losses.gradient_penalty import gradient_penalty_loss, random_interpolates
+from masln.losses.gaussian_distance import gaussian_distance_loss
+from masln.losses.gaussian_divergence import gaussian_divergence_loss
 from masln.losses.invariance import invariance_loss
 from masln.losses.label_regression import label_regression_loss
 from masln.losses.maximum_mean_discrepancy import maximum_mean_discrepancy_loss
@@ -24,6 +27,7 @@ from masln.losses.triplet_hinge import triplet_hinge_loss
 from masln.losses.wasserstein import wasserstein_loss
 
 __all__ = [
+    "absolute_reconstruction_loss",
     "adversarial_loss",
     "canonical_correlation_loss",
     "canonical_correlations",
@@ -36,6 +40,8 @@ __all__ = [
     "decorrelation_loss",
     "discriminator_accuracy",
     "gradient_penalty_loss",
+    "gaussian_distance_loss",
+    "gaussian_divergence_loss",
     "in_float64",
     "invariance_loss",
     "inverse_deviations",

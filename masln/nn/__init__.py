@@ -7,6 +7,7 @@ from masln.nn.canonical import CanonicalEncoder, canonical_coefficients, canonic
 from masln.nn.decoders import TwinDecoders
 from masln.nn.discriminator import ModalityDiscriminator
 from masln.nn.encoders import ENCODERS, ResidualEncoder, build_encoder, feed_forward
+from masln.nn.gaussian import DiagonalGaussian, GaussianEncoder
 from masln.nn.gradient_reversal import reversal_schedule, reverse_gradient
 from masln.nn.layerwise_discriminator import LayerwiseDiscriminator
 from masln.nn.linear_algebra import fix_signs, gram_space, group_means, relative_ridge, ridge_factor, row_space
@@ -18,6 +19,8 @@ __all__ = [
     "SCALINGS",
     "AttentionFusion",
     "CanonicalEncoder",
+    "DiagonalGaussian",
+    "GaussianEncoder",
     "InputScaling",
     "LayerwiseDiscriminator",
     "ModalityDiscriminator",

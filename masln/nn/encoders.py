@@ -15,11 +15,25 @@ ENCODERS = ("linear", "mlp", "residual")
 
 def feed_forward(
     d_in: int, hidden: Sequence[int], d_out: int, *, dropout: float = 0.0, activation: Callable[[], nn.Module] = nn.ReLU
+    d_in: int,
+    hidden: Sequence[int],
+    d_out: int,
+    *,
+    dropout: float = 0.0,
+    activation: Callable[[], nn.Module] = nn.ReLU,
+    norm_momentum: float = 0.0,
 ) -> nn.Sequential:
-    """Fully connected layers with an activation (and dropout) between them: (..., d_in) to (..., d_out)."""
+    """Fully connected layers with an activation (and dropout) between them: (..., d_in) to (..., d_out).
+
+    A ``norm_momentum`` above 0 normalises each hidden layer over the batch before its activation; the statistics for
+    encoding then take this share of each new batch. Such a batch has at least two rows, and no dimension beside them.
+    """
     layers: list[nn.Module] = []
     for width in hidden:
-        layers += [nn.Linear(d_in, width), activation()]
+        layers.append(nn.Linear(d_in, width))
+        if norm_momentum:
+            layers.append(nn.BatchNorm1d(width, momentum=norm_momentum))
+        layers.append(activation())
         if dropout:
             layers.append(nn.Dropout(dropout))
         d_in = width

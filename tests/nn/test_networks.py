@@ -73,6 +73,17 @@ def test_feed_forward_widths():
     assert [tuple(p.shape) for p in layers.parameters() if p.ndim == 2] == [(5, 7), (6, 5), (2, 6)]
 
 
+def test_feed_forward_normalises_hidden_layers_over_the_batch_where_asked():
+    torch.manual_seed(0)
+    layers, x = feed_forward(7, (5, 6), 2, norm_momentum=0.25), 3 + torch.randn(40, 7)
+    assert [type(layer).__name__ for layer in layers] == ["Linear", "BatchNorm1d", "ReLU"] * 2 + ["Linear"]
+    before = layers[0](x)
+    torch.testing.assert_close(layers[:2](x).mean(dim=0), torch.zeros(5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(layers[1].running_mean, 0.25 * before.mean(dim=0))
+    layers.eval()
+    torch.testing.assert_close(layers(x[:1]), layers(x)[:1])
+
+
 def test_twin_decoders_give_both_modalities_from_code_and_class():
     decoders = TwinDecoders(3, 4, 9, 5, hidden=(6,))
     codes, vectors = torch.randn(2, 8, 3), torch.randn(2, 8, 4)

@@ -22,6 +22,7 @@ from masln.models.feature_gan import FeatureGAN
 from masln.models.gmlda import GMLDA
 from masln.models.jfse import JFSE
 from masln.models.kcca import KCCA, KERNELS
+from masln.models.lcale import LCALE
 from masln.models.linear import LinearMethod
 from masln.models.masln import MASLN
 from masln.models.pls import PLS
@@ -35,6 +36,8 @@ for _method in (
     *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
     *(DeepSM, DSCMR, ACMR, FeatureGAN, DADN, Chance),
     *(DeepSM, DSCMR, ACMR, FeatureGAN, JFSE, Chance),
+    *(DeepSM, DSCMR, ACMR, FeatureGAN),
+    *(LCALE, Chance),
 ):
     method_resolver.register(_method)
 
@@ -51,6 +54,7 @@ __all__ = [
     "JFSE",
     "KCCA",
     "KERNELS",
+    "LCALE",
     "MASLN",
     "PLS",
     "SAE",

@@ -56,6 +56,8 @@ EMBEDDING_DISCRIMINATORS = ("embedding_discriminators.image", "embedding_discrim
 FEATURE_DISCRIMINATORS = ("feature_discriminators.image", "feature_discriminators.text")
 CRITICS = ("critics.image", "critics.text")
 GENERATORS = ("generators.image", "generators.text")
+VARIATIONAL = (*ENCODERS, "encoders.class")
+FEATURE_DECODERS = ("decoders.image", "decoders.text")
 DISCRIMINATORS = ("discriminators.image", "discriminators.text")
 ROUTES: dict[str, tuple[Route, ...]] = {
     "acmr": (
@@ -140,6 +142,15 @@ ROUTES: dict[str, tuple[Route, ...]] = {
             {"embedding": ENCODERS, "alignment": ENCODERS},
             {"encoder": ENCODERS},
             {"scheme": "cmca", "synthetic": 0.0, "adversarial": 0.0},
+    "lcale": (
+        one_step(
+            {
+                "reconstruction": (*VARIATIONAL, *FEATURE_DECODERS, "decoders.class"),
+                "divergence": VARIATIONAL,
+                "cross_reconstruction": (*VARIATIONAL, *FEATURE_DECODERS, "decoders.class"),
+                "alignment": VARIATIONAL,
+                "cycle": (*VARIATIONAL, *FEATURE_DECODERS, "decoders.class"),
+            }
         ),
     ),
     "masln": (

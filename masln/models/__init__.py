@@ -25,6 +25,7 @@ from masln.models.kcca import KCCA, KERNELS
 from masln.models.lcale import LCALE
 from masln.models.linear import LinearMethod
 from masln.models.masln import MASLN
+from masln.models.mdvae import MDVAE
 from masln.models.pls import PLS
 from masln.models.sae import SAE
 from masln.models.scm import SCM
@@ -37,7 +38,7 @@ for _method in (
     *(DeepSM, DSCMR, ACMR, FeatureGAN, DADN, Chance),
     *(DeepSM, DSCMR, ACMR, FeatureGAN, JFSE, Chance),
     *(DeepSM, DSCMR, ACMR, FeatureGAN),
-    *(LCALE, Chance),
+    *(LCALE, MDVAE, Chance),
 ):
     method_resolver.register(_method)
 
@@ -56,6 +57,7 @@ __all__ = [
     "KERNELS",
     "LCALE",
     "MASLN",
+    "MDVAE",
     "PLS",
     "SAE",
     "SCM",

@@ -57,6 +57,7 @@ FEATURE_DISCRIMINATORS = ("feature_discriminators.image", "feature_discriminator
 CRITICS = ("critics.image", "critics.text")
 GENERATORS = ("generators.image", "generators.text")
 VARIATIONAL = (*ENCODERS, "encoders.class")
+SPECIFIC = ("specific.image", "specific.text")
 FEATURE_DECODERS = ("decoders.image", "decoders.text")
 DISCRIMINATORS = ("discriminators.image", "discriminators.text")
 ROUTES: dict[str, tuple[Route, ...]] = {
@@ -164,6 +165,18 @@ ROUTES: dict[str, tuple[Route, ...]] = {
             MASLN | {"adversarial": (*ENCODERS, "discriminator")},
             {"generator": (*GENERATOR, "discriminator")},
             {"adversary": "reversal"},
+        ),
+    ),
+    "mdvae": (
+        one_step(
+            {
+                "reconstruction": (*ENCODERS, *SPECIFIC, *FEATURE_DECODERS),
+                "cross_reconstruction": (*ENCODERS, *SPECIFIC, *FEATURE_DECODERS),
+                "divergence": SPECIFIC,
+                "alignment": (*ENCODERS, "fusion", "prior"),
+                "fused_reconstruction": ("fusion", "prior", "fused_decoder"),
+                "classification": ("fusion", "classifier"),
+            }
         ),
     ),
     "softcca": (

@@ -82,9 +82,9 @@ def test_the_losses_are_those_of_the_docstring():
     ],
 )
 def test_the_weights_rise_as_in_the_code_of_cada_vae(progress, shares):
-    net = network()
-    (objective,) = net.objectives(batch(), progress)
     weights = {"divergence": 0.25, "alignment": 8.13, "cross_reconstruction": 2.37, "cycle": 1.0}
+    net = network(**weights)
+    (objective,) = net.objectives(batch(), progress)
     expected = objective.figures["reconstruction"]
     for name, share in shares.items():
         expected = expected + share * weights[name] * objective.figures[name]

@@ -12,16 +12,16 @@ from masln.losses.covariance_alignment import covariance_alignment_loss
 from masln.losses.cross_correlation import cross_correlation_loss
 from masln.losses.cross_modal_triplet import cross_modal_triplet_loss
 from masln.losses.decorrelation import decorrelation_loss
-from masln.losses.gradient_penalty import gradient_penalty_loss, random_interpolates
 from masln.losses.gaussian_distance import gaussian_distance_loss
 from masln.losses.gaussian_divergence import gaussian_divergence_loss
+from masln.losses.gradient_penalty import gradient_penalty_loss, random_interpolates
 from masln.losses.invariance import invariance_loss
 from masln.losses.label_regression import label_regression_loss
 from masln.losses.maximum_mean_discrepancy import maximum_mean_discrepancy_loss
 from masln.losses.pairwise_likelihood import pairwise_likelihood_loss
+from masln.losses.projection_matching import projection_matching_loss
 from masln.losses.quadruplet import quadruplet_loss
 from masln.losses.real_or_generated import real_or_generated_loss
-from masln.losses.projection_matching import projection_matching_loss
 from masln.losses.reconstruction import reconstruction_loss
 from masln.losses.triplet_hinge import triplet_hinge_loss
 from masln.losses.wasserstein import wasserstein_loss
@@ -39,19 +39,19 @@ __all__ = [
     "cross_modal_triplet_loss",
     "decorrelation_loss",
     "discriminator_accuracy",
-    "gradient_penalty_loss",
     "gaussian_distance_loss",
     "gaussian_divergence_loss",
+    "gradient_penalty_loss",
     "in_float64",
     "invariance_loss",
     "inverse_deviations",
     "label_regression_loss",
     "maximum_mean_discrepancy_loss",
     "pairwise_likelihood_loss",
-    "quadruplet_loss",
-    "real_or_generated_loss",
     "projection_matching_loss",
+    "quadruplet_loss",
     "random_interpolates",
+    "real_or_generated_loss",
     "reconstruction_loss",
     "standardised",
     "triplet_hinge_loss",

@@ -35,10 +35,8 @@ from masln.models.two_encoders import ProjectedEncoders, ProjectedMethod, TwoEnc
 for _method in (
     *(MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE),
     *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
-    *(DeepSM, DSCMR, ACMR, FeatureGAN, DADN, Chance),
-    *(DeepSM, DSCMR, ACMR, FeatureGAN, JFSE, Chance),
     *(DeepSM, DSCMR, ACMR, FeatureGAN),
-    *(LCALE, MDVAE, Chance),
+    *(DADN, JFSE, LCALE, MDVAE, Chance),
 ):
     method_resolver.register(_method)
 

@@ -14,7 +14,6 @@ ENCODERS = ("linear", "mlp", "residual")
 
 
 def feed_forward(
-    d_in: int, hidden: Sequence[int], d_out: int, *, dropout: float = 0.0, activation: Callable[[], nn.Module] = nn.ReLU
     d_in: int,
     hidden: Sequence[int],
     d_out: int,

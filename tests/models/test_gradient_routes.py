@@ -58,7 +58,6 @@ CRITICS = ("critics.image", "critics.text")
 GENERATORS = ("generators.image", "generators.text")
 VARIATIONAL = (*ENCODERS, "encoders.class")
 SPECIFIC = ("specific.image", "specific.text")
-FEATURE_DECODERS = ("decoders.image", "decoders.text")
 DISCRIMINATORS = ("discriminators.image", "discriminators.text")
 ROUTES: dict[str, tuple[Route, ...]] = {
     "acmr": (
@@ -143,14 +142,16 @@ ROUTES: dict[str, tuple[Route, ...]] = {
             {"embedding": ENCODERS, "alignment": ENCODERS},
             {"encoder": ENCODERS},
             {"scheme": "cmca", "synthetic": 0.0, "adversarial": 0.0},
+        ),
+    ),
     "lcale": (
         one_step(
             {
-                "reconstruction": (*VARIATIONAL, *FEATURE_DECODERS, "decoders.class"),
+                "reconstruction": (*VARIATIONAL, *DECODERS, "decoders.class"),
                 "divergence": VARIATIONAL,
-                "cross_reconstruction": (*VARIATIONAL, *FEATURE_DECODERS, "decoders.class"),
+                "cross_reconstruction": (*VARIATIONAL, *DECODERS, "decoders.class"),
                 "alignment": VARIATIONAL,
-                "cycle": (*VARIATIONAL, *FEATURE_DECODERS, "decoders.class"),
+                "cycle": (*VARIATIONAL, *DECODERS, "decoders.class"),
             }
         ),
     ),
@@ -170,8 +171,8 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "mdvae": (
         one_step(
             {
-                "reconstruction": (*ENCODERS, *SPECIFIC, *FEATURE_DECODERS),
-                "cross_reconstruction": (*ENCODERS, *SPECIFIC, *FEATURE_DECODERS),
+                "reconstruction": (*ENCODERS, *SPECIFIC, *DECODERS),
+                "cross_reconstruction": (*ENCODERS, *SPECIFIC, *DECODERS),
                 "divergence": SPECIFIC,
                 "alignment": (*ENCODERS, "fusion", "prior"),
                 "fused_reconstruction": ("fusion", "prior", "fused_decoder"),

@@ -94,8 +94,7 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "barlowtwins": ("code_width", 5, 5),
 }
 # Code widths that the pairs decide: six classes have five directions, their embeddings ten dimensions.
-WIDTH = {"clustercca": 5, "dadn": 10, "eszsl": 10, "sae": 10}
-WIDTH = {"clustercca": 5, "eszsl": 10, "jfse": 10, "sae": 10}
+WIDTH = {"clustercca": 5, "dadn": 10, "eszsl": 10, "jfse": 10, "sae": 10}
 # What six or seven pairs ask for.
 FEW: dict[str, dict[str, Any]] = {
     "dcca": {"code_width": 3},

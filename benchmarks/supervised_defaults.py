@@ -6,7 +6,7 @@ Pairs, class splits and scores are those of ``benchmarks.masln_defaults``: no un
 Each candidate changes some of what is the method's default now; what a paper or its code gives is not tried. The rows
 of a method are ordered by the mean over datasets of the validation mAP's ratio to that of the first candidate, the
 default. The figures in ``benchmarks/results`` are of one class split a set, so differences under .03 of that ratio are
-noise; where candidates tie, the published value, or the cheaper one, stands. Those of LCALE and MDVAE were tried on
+noise; where candidates tie, the published value, or the cheaper one, stands. Those of CADA-VAE and MDVAE were tried on
 emoji alone, with two splits (``--datasets emoji --splits 2``), and their figures stand beside the defaults.
 """
 
@@ -88,10 +88,10 @@ CANDIDATES: dict[str, tuple[dict[str, Any], ...]] = {
         *({"epochs": epochs} for epochs in (20, 80)),
         {"code_width": 64},
     ),
-    "lcale": (
+    "cadavae": (
         {},
         *({"input_scaling": "center-l2", "alignment": weight} for weight in (0.3, 1.0, 8.13)),
-        *({"input_scaling": "center-l2", **values} for values in ({"cycle": 0.0}, {"divergence": 0.025})),
+        *({"input_scaling": "center-l2", **values} for values in ({"cycle": 1.0}, {"divergence": 0.025})),
     ),
     "mdvae": (
         {},

@@ -6,6 +6,7 @@ from masln.models.acmr import ACMR
 from masln.models.adversarial import ADVERSARIES, AdversarialTower
 from masln.models.barlow_twins import BarlowTwins
 from masln.models.base import Method, ValidationScore, load_method, make_method, method_resolver
+from masln.models.cada_vae import CADAVAE
 from masln.models.cca import CCA
 from masln.models.chance import Chance
 from masln.models.cluster_cca import ClusterCCA
@@ -22,7 +23,6 @@ from masln.models.feature_gan import FeatureGAN
 from masln.models.gmlda import GMLDA
 from masln.models.jfse import JFSE
 from masln.models.kcca import KCCA, KERNELS
-from masln.models.lcale import LCALE
 from masln.models.linear import LinearMethod
 from masln.models.masln import MASLN
 from masln.models.mdvae import MDVAE
@@ -36,13 +36,14 @@ for _method in (
     *(MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE),
     *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
     *(DeepSM, DSCMR, ACMR, FeatureGAN),
-    *(DADN, JFSE, LCALE, MDVAE, Chance),
+    *(DADN, JFSE, CADAVAE, MDVAE, Chance),
 ):
     method_resolver.register(_method)
 
 __all__ = [
     "ACMR",
     "ADVERSARIES",
+    "CADAVAE",
     "CCA",
     "DADN",
     "DCCA",
@@ -53,7 +54,6 @@ __all__ = [
     "JFSE",
     "KCCA",
     "KERNELS",
-    "LCALE",
     "MASLN",
     "MDVAE",
     "PLS",

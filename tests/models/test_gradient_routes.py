@@ -144,7 +144,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
             {"scheme": "cmca", "synthetic": 0.0, "adversarial": 0.0},
         ),
     ),
-    "lcale": (
+    "cadavae": (
         one_step(
             {
                 "reconstruction": (*VARIATIONAL, *DECODERS, "decoders.class"),
@@ -152,7 +152,8 @@ ROUTES: dict[str, tuple[Route, ...]] = {
                 "cross_reconstruction": (*VARIATIONAL, *DECODERS, "decoders.class"),
                 "alignment": VARIATIONAL,
                 "cycle": (*VARIATIONAL, *DECODERS, "decoders.class"),
-            }
+            },
+            cycle=1.0,
         ),
     ),
     "masln": (

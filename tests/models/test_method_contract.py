@@ -42,7 +42,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "featuregan": {"epochs": 2, "batch_size": 16, "hidden": (12,), "code_width": 6},
     "dadn": {"epochs": 2, "batch_size": 16, "hidden": (12,), "discriminator_hidden": (12, 6)},
     "jfse": {"epochs": 2, "batch_size": 16, "hidden": (12,), "noise_width": 4, "discriminator_hidden": (8,)},
-    "lcale": {
+    "cadavae": {
         "epochs": 2,
         "batch_size": 16,
         "code_width": 6,
@@ -85,7 +85,7 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "featuregan": ("code_width", 5, 5),
     "dadn": ("pull", 10.0, 10),
     "jfse": ("noise_width", 5, 10),
-    "lcale": ("code_width", 5, 5),
+    "cadavae": ("code_width", 5, 5),
     "mdvae": ("code_width", 5, 5),
     "dcca": ("code_width", 5, 5),
     "dccae": ("code_width", 5, 5),

@@ -1,4 +1,4 @@
-"""LCALE: its losses written out, how their weights rise, and what it may know at a query."""
+"""CADA-VAE: its losses written out, how their weights rise, and what it may know at a query."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from masln.errors import ConfigError, DataError
-from masln.models import LCALE
-from masln.models.lcale import LCALENetwork
+from masln.models import CADAVAE
+from masln.models.cada_vae import CADAVAENetwork
 from masln.training import Batch, Runtime
 
 CPU = Runtime(device="cpu")
-SMALL: dict[str, Any] = {"code_width": 5, "hidden": (12,), "class_hidden": (8,), "decoder_hidden": (7,), "epochs": 2}
+SMALL: dict[str, Any] = {
+    "code_width": 5,
+    "hidden": (12,),
+    "class_hidden": (8,),
+    "decoder_hidden": (7,),
+    "epochs": 2,
+    "cycle": 1.0,
+}
 
 
-def network(**values: Any) -> LCALENetwork:
+def network(**values: Any) -> CADAVAENetwork:
     torch.manual_seed(0)
-    built = LCALE(**SMALL | values)._build(24, 16, 4, 10)
-    assert isinstance(built, LCALENetwork)
+    built = CADAVAE(**SMALL | values)._build(24, 16, 4, 10)
+    assert isinstance(built, CADAVAENetwork)
     return built
 
 
@@ -37,7 +44,7 @@ def l1(target: Tensor, decoded: Tensor) -> Tensor:
     return (target - decoded).abs().sum(dim=1).mean()
 
 
-def written_out(net: LCALENetwork, pairs: Batch) -> dict[str, Tensor]:
+def written_out(net: CADAVAENetwork, pairs: Batch) -> dict[str, Tensor]:
     """The losses of the docstring, one term at a time, drawing as a step does."""
     v, t, c = pairs.image, pairs.text, pairs.class_embeddings
     c = c / c.norm(dim=1, keepdim=True)
@@ -91,10 +98,10 @@ def test_the_weights_rise_as_in_the_code_of_cada_vae(progress, shares):
     torch.testing.assert_close(objective.loss, expected)
 
 
-@pytest.mark.parametrize("name", LCALE.LOSSES)
+@pytest.mark.parametrize("name", CADAVAE.LOSSES)
 def test_a_loss_that_is_off_has_no_figure(name):
     (objective,) = network(**{name: 0.0}).objectives(batch(), 1.0)
-    assert set(objective.figures) == {"reconstruction", *LCALE.LOSSES} - {name}
+    assert set(objective.figures) == {"reconstruction", *CADAVAE.LOSSES} - {name}
 
 
 def test_the_scale_of_class_embeddings_changes_nothing():
@@ -107,7 +114,7 @@ def test_the_scale_of_class_embeddings_changes_nothing():
 
 
 def test_a_query_draws_nothing_and_needs_no_class(pairs):
-    method = LCALE(**SMALL).fit(pairs, runtime=CPU)
+    method = CADAVAE(**SMALL).fit(pairs, runtime=CPU)
     state = torch.get_rng_state()
     first = method.encode_image(pairs.image)
     np.testing.assert_array_equal(method.encode_image(pairs.image), first)
@@ -118,7 +125,7 @@ def test_a_query_draws_nothing_and_needs_no_class(pairs):
 
 
 def test_pairs_come_to_lie_together_and_class_embeddings_with_them(pairs):
-    method = LCALE(**SMALL | {"epochs": 30, "learning_rate": 3e-3, "batch_size": 32}).fit(pairs, runtime=CPU)
+    method = CADAVAE(**SMALL | {"epochs": 30, "learning_rate": 3e-3, "batch_size": 32}).fit(pairs, runtime=CPU)
     last = method.history_[-1]
     middle = method.history_[len(method.history_) // 2]
     assert last["cross_reconstruction"] < middle["cross_reconstruction"] < method.history_[0]["cross_reconstruction"]
@@ -138,9 +145,9 @@ def test_pairs_come_to_lie_together_and_class_embeddings_with_them(pairs):
 )
 def test_bad_hyper_parameters_are_refused(values, message, pairs):
     with pytest.raises(ConfigError, match=message):
-        LCALE(**SMALL | values).fit(pairs, runtime=CPU)
+        CADAVAE(**SMALL | values).fit(pairs, runtime=CPU)
 
 
 def test_pairs_without_class_embeddings_are_refused(pairs):
-    with pytest.raises(DataError, match="LCALE aligns with class embeddings and the dataset has none"):
-        LCALE(**SMALL).fit(dataclasses.replace(pairs, class_embeddings=None), runtime=CPU)
+    with pytest.raises(DataError, match="CADAVAE aligns with class embeddings and the dataset has none"):
+        CADAVAE(**SMALL).fit(dataclasses.replace(pairs, class_embeddings=None), runtime=CPU)

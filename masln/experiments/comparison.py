@@ -37,14 +37,14 @@ def comparison_rows(experiment: Experiment) -> list[dict[str, Any]]:
     """Rows of ``summary_rows``, best first within a part, each with what the method cost.
 
     Returns:
-        Rows with ``seconds`` too, the mean of a run with its selection, and ``peak_memory``, in bytes the most of any
-        run, None where it was not measured.
+        Rows with ``processor_seconds`` too, the mean of a run with its selection, which unlike the wall clock no run
+        beside it lengthens; and ``peak_memory``, in bytes the most of any run, None where it was not measured.
     """
     rows = summary_rows(experiment.records, baseline=baseline_of(experiment.config))
     order = {part: number for number, part in enumerate(dict.fromkeys(row["part"] for row in rows))}
     for row in rows:
         facts = [record.facts for record in experiment.records if record.method == row["method"]]
         peaks = [fact["peak_memory"] for fact in facts if fact.get("peak_memory") is not None]
-        row["seconds"] = float(np.mean([fact["seconds"] for fact in facts]))
+        row["processor_seconds"] = float(np.mean([fact["processor_seconds"] for fact in facts]))
         row["peak_memory"] = max(peaks, default=None)
     return sorted(rows, key=lambda row: (order[row["part"]], -row["average"]))

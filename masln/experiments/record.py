@@ -22,7 +22,8 @@ class RunRecord:
     """One method on one class split with one seed.
 
     Attributes:
-        facts: ``method``, ``split``, ``seed``, hashes, chosen hyper-parameters, seconds.
+        facts: ``method``, ``split``, ``seed``, hashes, chosen hyper-parameters, seconds of the clock and of
+            the processor.
         parts: Part name to direction (``i2t``, ``t2i``, ``average``) to its figures, as in ``metrics.json``.
         per_query: Columns ``part``, ``direction``, ``row``, ``id``, ``label``, ``average_precision``.
     """

@@ -9,7 +9,7 @@ from masln.reporting.bundle_page import (
     print_bundle_page,
     write_page,
 )
-from masln.reporting.comparison import print_comparison
+from masln.reporting.comparison import comparison_cells, print_comparison
 from masln.reporting.counts import count_rows, count_totals
 from masln.reporting.experiments import print_experiment
 from masln.reporting.fetched import print_fetched, print_sources
@@ -20,6 +20,7 @@ from masln.reporting.tables import markdown_table, print_facts, print_table
 __all__ = [
     "BundlePage",
     "check_page_target",
+    "comparison_cells",
     "count_rows",
     "count_totals",
     "draw_plots",

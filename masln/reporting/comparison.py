@@ -11,7 +11,7 @@ from masln.experiments.record import GENERALIZED
 from masln.reporting.experiments import experiment_facts, experiment_title, shown_row
 from masln.reporting.tables import print_table
 
-__all__ = ["print_comparison"]
+__all__ = ["comparison_cells", "print_comparison"]
 
 
 def print_comparison(
@@ -40,19 +40,20 @@ def print_comparison(
         print(json.dumps(experiment_facts(experiment) | {"rows": rows, "failed": experiment.failed}, indent=1))
         return
     notes = [] if quiet else _NOTES
-    print_table([_shown(row) for row in rows], title=experiment_title(experiment), notes=notes)
+    print_table([comparison_cells(row) for row in rows], title=experiment_title(experiment), notes=notes)
 
 
 _NOTES = [
     "p and wins against cca: paired permutation test over queries, Holm-corrected over the table; class splits won.",
-    "time: mean of a run, its selection on validation classes included, beside the runs of other jobs; "
+    "time: of the processor, mean of a run with its selection on validation classes; "
     "memory: most that the process of a run held, Python and its libraries included.",
 ]
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def comparison_cells(row: dict[str, Any]) -> dict[str, Any]:
+    """The cells of one row of ``comparison_rows``."""
     memory = row["peak_memory"]
     cells = shown_row(row)
-    cells["time"] = f"{row['seconds']:.1f} s"
+    cells["time"] = f"{row['processor_seconds']:.1f} s"
     cells["memory"] = None if memory is None else f"{memory / 2**20:,.0f} MiB"
     return cells

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 from masln.errors import ConfigError, DataError
 from masln.losses import classification_loss, correlation_loss, reconstruction_loss
 from masln.models.adversarial import AdversarialTower
-from masln.models.deep import DeepMethod, TwoTower
+from masln.models.declared import DeclaredMethod
+from masln.models.deep import TwoTower
 from masln.nn import CanonicalEncoder, TwinDecoders, build_encoder, canonical_directions
 from masln.training import Batch, Objective, PairBatches
 
@@ -75,7 +77,8 @@ class MASLNNetwork(AdversarialTower):
         return reconstruction_loss(image, batch.image) + reconstruction_loss(text, batch.text)
 
 
-class MASLN(DeepMethod):
+@dataclass(kw_only=True, eq=False, repr=False)
+class MASLN(DeclaredMethod):
     """Modal-adversarial semantic learning network for extendable cross-modal retrieval.
 
     For pairs (v, t) of a class with embedding c, encoders f_v, f_t map into one code layer. With
@@ -105,7 +108,6 @@ class MASLN(DeepMethod):
         hidden: Widths of the encoders' hidden layers.
         decoder_hidden: Widths of the decoders' hidden layers.
         discriminator_hidden: Widths of the discriminator's hidden layers.
-        input_scaling: One of ``masln.nn.SCALINGS``, K a positive integer; or ``IMAGE/TEXT``.
         input_dropout: Dropout on the scaled features.
         dropout: Dropout after hidden layers of the encoders.
         class_embedding: Decode from [code, c]; False decodes from the code alone.
@@ -114,17 +116,8 @@ class MASLN(DeepMethod):
         classification: Weight b of L_dis.
         adversarial: Weight g of L_adv.
         adversary: ``alternating`` updates, or gradient ``reversal``.
-        epochs: See ``TrainingPlan``, as all that follow.
-        batch_size: Pairs a step.
-        learning_rate: Of AdamW.
-        weight_decay: Of AdamW.
-        beta1: Of AdamW.
-        schedule: ``constant``, ``cosine`` or ``linear``.
-        warmup: Share of the steps.
-        clip_norm: 0 does not clip.
-        patience: Of early stopping on the mAP of validation classes; 0 runs all epochs and keeps the last.
-        stop_epoch: End after this epoch of the schedule; 0 runs all epochs.
-        seed: Of everything random.
+
+    The other hyper-parameters are those of ``DeclaredMethod``.
 
     References:
         Xu, X., Song, J., Lu, H., Yang, Y., Shen, F., Huang, Z.: Modal-adversarial semantic learning network for
@@ -138,79 +131,28 @@ class MASLN(DeepMethod):
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("center-l2", "l2")}
     LOSSES: ClassVar[tuple[str, ...]] = ("reconstruction", "correlation", "classification", "adversarial")
 
-    def __init__(
-        self,
-        *,
-        code_width: int = 128,
-        canonical_width: int = 128,
-        canonical_ridge: float = 100.0,
-        canonical_scale: float = 0.3,
-        encoder: str = "residual",
-        hidden: Sequence[int] = (256,),
-        decoder_hidden: Sequence[int] = (512,),
-        discriminator_hidden: Sequence[int] = (64,),
-        input_scaling: str = "center-l2",
-        input_dropout: float = 0.3,
-        dropout: float = 0.0,
-        class_embedding: bool = True,
-        reconstruction: float = 1.0,
-        correlation: float = 0.3,
-        classification: float = 1.0,
-        adversarial: float = 1.0,
-        adversary: str = "alternating",
-        epochs: int = 40,
-        batch_size: int = 256,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-2,
-        beta1: float = 0.9,
-        schedule: str = "cosine",
-        warmup: float = 0.0,
-        clip_norm: float = 0.0,
-        patience: int = 0,
-        stop_epoch: int = 0,
-        seed: int = 0,
-    ) -> None:
-        self.code_width = code_width
-        self.canonical_width = canonical_width
-        self.canonical_ridge = canonical_ridge
-        self.canonical_scale = canonical_scale
-        self.encoder = encoder
-        self.hidden = hidden
-        self.decoder_hidden = decoder_hidden
-        self.discriminator_hidden = discriminator_hidden
-        self.input_scaling = input_scaling
-        self.input_dropout = input_dropout
-        self.dropout = dropout
-        self.class_embedding = class_embedding
-        self.reconstruction = reconstruction
-        self.correlation = correlation
-        self.classification = classification
-        self.adversarial = adversarial
-        self.adversary = adversary
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.beta1 = beta1
-        self.schedule = schedule
-        self.warmup = warmup
-        self.clip_norm = clip_norm
-        self.patience = patience
-        self.stop_epoch = stop_epoch
-        self.seed = seed
+    code_width: int = 128
+    canonical_width: int = 128
+    canonical_ridge: float = 100.0
+    canonical_scale: float = 0.3
+    encoder: str = "residual"
+    hidden: Sequence[int] = (256,)
+    decoder_hidden: Sequence[int] = (512,)
+    discriminator_hidden: Sequence[int] = (64,)
+    input_dropout: float = 0.3
+    dropout: float = 0.0
+    class_embedding: bool = True
+    reconstruction: float = 1.0
+    correlation: float = 0.3
+    classification: float = 1.0
+    adversarial: float = 1.0
+    adversary: str = "alternating"
 
     def _build(self, d_image: int, d_text: int, n_classes: int, d_class: int) -> TwoTower:
-        for name in self.LOSSES:
-            if getattr(self, name) < 0:
-                raise ConfigError(f"loss weight {name} must not be negative, got {getattr(self, name)}")
+        self._require_not_negative(*self.LOSSES, "canonical_width", "canonical_ridge", "canonical_scale")
         if not any(getattr(self, name) for name in ("reconstruction", "correlation", "classification")):
             raise ConfigError("reconstruction, correlation and classification are all 0: nothing to learn from")
-        for name in ("decoder_hidden", "discriminator_hidden"):
-            if any(width < 1 for width in getattr(self, name)):
-                raise ConfigError(f"{name} widths must be positive, got {tuple(getattr(self, name))}")
-        for name in ("canonical_width", "canonical_ridge", "canonical_scale"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        self._require_widths("decoder_hidden", "discriminator_hidden")
         return MASLNNetwork(self, d_image, d_text, n_classes, d_class)
 
     def _initialise(self, data: PairBatches) -> None:

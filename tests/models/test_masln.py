@@ -267,7 +267,7 @@ def test_class_embeddings_reach_the_decoders(pairs):
     [
         (OFF, "are all 0: nothing to learn from"),
         (OFF | {"adversarial": 1.0}, "are all 0: nothing to learn from"),
-        ({"correlation": -1.0}, "loss weight correlation must not be negative, got -1.0"),
+        ({"correlation": -1.0}, "correlation must not be negative, got -1.0"),
         ({"adversary": "alternate"}, r"unknown adversary 'alternate' \(did you mean 'alternating'\?\)"),
         ({"encoder": "mpl"}, r"unknown encoder 'mpl' \(did you mean 'mlp'\?\)"),
         ({"input_scaling": "l3"}, "unknown input scaling 'l3'"),
@@ -275,8 +275,8 @@ def test_class_embeddings_reach_the_decoders(pairs):
         ({"canonical_width": -1}, "canonical_width must not be negative, got -1"),
         ({"canonical_ridge": -0.5}, "canonical_ridge must not be negative, got -0.5"),
         ({"epochs": 0}, "epochs must be positive"),
-        ({"decoder_hidden": (0,)}, "width"),
-        ({"discriminator_hidden": (-1,)}, "width"),
+        ({"decoder_hidden": (0,)}, "decoder_hidden must be positive"),
+        ({"discriminator_hidden": (-1,)}, "discriminator_hidden must be positive"),
     ],
 )
 def test_bad_hyper_parameters_are_refused(values, message, pairs):

@@ -55,6 +55,17 @@ def make_pairs(
     )
 
 
+def make_sequences(*, regions: int = 4, tokens: int = 7, seed: int = 0, **values: int) -> PairedDataset:
+    """The pairs of ``make_pairs`` as image regions and text tokens, their features and noise; texts of all lengths."""
+    pairs = make_pairs(seed=seed, **values)
+    rng = np.random.default_rng(seed + 1)
+    image = pairs.image[:, None] + 0.3 * rng.normal(size=(len(pairs), regions, pairs.image.shape[1]))
+    text = pairs.text[:, None] + 0.3 * rng.normal(size=(len(pairs), tokens, pairs.text.shape[1]))
+    mask = np.arange(tokens) < rng.integers(1, tokens + 1, size=(len(pairs), 1))
+    text = np.where(mask[:, :, None], text, 0.0)
+    return dataclasses.replace(pairs, image=image.astype(np.float32), text=text.astype(np.float32), text_mask=mask)
+
+
 def add_label_sets(pairs: PairedDataset, *, share: float = 0.3, seed: int = 0) -> PairedDataset:
     """Let some of the pairs carry one class more, drawn at random, beside their main one."""
     rng = np.random.default_rng(seed)

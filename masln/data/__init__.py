@@ -18,6 +18,7 @@ from masln.data.fetching import Fetched, FetchedFile, fetch_source
 from masln.data.label_sets import check_label_sets, labels_per_pair, mixed_pairs, only_of
 from masln.data.leakage import leakage_report
 from masln.data.paired import PairedDataset
+from masln.data.sequences import check_text_mask, finite_rows, row_blocks
 from masln.data.sources import DataSource, RemoteFile, data_sources, find_source, where_to_get
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "carried_counts_of",
     "check_label_sets",
     "check_target",
+    "check_text_mask",
     "class_key",
     "counts_of",
     "data_sources",
@@ -42,6 +44,7 @@ __all__ = [
     "fill_bundle",
     "find_bundle",
     "find_source",
+    "finite_rows",
     "labels_per_pair",
     "leakage_report",
     "load_dataset",
@@ -53,6 +56,7 @@ __all__ = [
     "put_in_place",
     "read_bundle",
     "read_class_list",
+    "row_blocks",
     "where_to_get",
     "write_bundle",
 ]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from masln._version import __version__
 from masln.data.bundle_folder import MANIFEST, check_target, put_back, put_in_place
 from masln.data.paired import PairedDataset
+from masln.data.sequences import row_blocks
 from masln.errors import DataError
 
 __all__ = ["bundle_hash", "file_sha256", "fill_bundle", "read_bundle", "write_bundle"]
@@ -174,8 +175,8 @@ def bundle_hash(dataset: PairedDataset) -> str:
     else:
         for name in (*_ARRAYS, "split"):
             if (values := getattr(dataset, name)) is not None:
-                for start in range(0, len(values), 4096):  # in blocks: features may be memory-mapped
-                    digest.update(np.ascontiguousarray(values[start : start + 4096]).tobytes())
+                for rows in row_blocks(values):  # in blocks: features may be memory-mapped
+                    digest.update(np.ascontiguousarray(values[rows]).tobytes())
     return digest.hexdigest()[:12]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masln.data.label_sets import check_label_sets, only_of
+from masln.data.sequences import check_text_mask, row_blocks
 from masln.errors import DataError
 
 __all__ = ["PairedDataset"]
@@ -32,7 +33,7 @@ class PairedDataset:
         class_embeddings: (n_classes, d_class) or None.
         label_sets: (n, n_classes) bool, True where the pair carries the class, its main one included; None: each pair
             has one class.
-        text_mask: (n, tokens) bool, True where there is a token; required with sequence text.
+        text_mask: (n, tokens) bool, True where there is a token, at least one a row; required with sequence text.
         ids: (n,) a name for each pair; ``"0"``, ``"1"``, ... when not given.
         split: (n,) the official split, each of ``train``, ``validation``, ``test``; None if there is none.
         groups: (n,) pairs of one group share their content and are never parted by a split; None: each its own.
@@ -84,11 +85,7 @@ class PairedDataset:
                 raise DataError(
                     f"{self.name}: {name} has {len(values)} rows but labels has {n}; one row a pair is needed"
                 )
-        if self.text.ndim == 3 and (self.text_mask is None or self.text_mask.shape != self.text.shape[:2]):
-            raise DataError(
-                f"{self.name}: text is a token sequence {self.text.shape} and needs a text_mask of "
-                f"shape {self.text.shape[:2]}"
-            )
+        check_text_mask(self.text, self.text_mask, where=self.name)
         if self.split is not None and (odd := set(np.unique(self.split).tolist()) - set(SPLITS)):
             raise DataError(f"{self.name}: split holds {sorted(odd)}; each value must be one of {', '.join(SPLITS)}")
 
@@ -119,6 +116,13 @@ class PairedDataset:
             raise DataError(f"{self.name}: no official split; give a split array of train and test values")
         chosen = self.split == "test" if part == "test" else self.split != "test"
         return np.flatnonzero(chosen)
+
+    @property
+    def pictures(self) -> NDArray[np.int64]:
+        """(n,) a number for each pair, equal where pairs show one picture (by ``image_paths``; else each its own)."""
+        if self.image_paths is None:
+            return np.arange(len(self))
+        return np.unique(self.image_paths, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
     def take(self, rows: NDArray[np.intp]) -> PairedDataset:
         """Keep these rows, in this order, and all classes."""
@@ -188,11 +192,11 @@ class PairedDataset:
             values = getattr(self, name)
             if values is None:
                 continue
-            for start in range(0, len(values), 4096):
-                block = np.asarray(values[start : start + 4096])
+            for rows in row_blocks(values):
+                block = np.asarray(values[rows])
                 finite = np.isfinite(block).reshape(len(block), -1).all(axis=1)
                 if not finite.all():
-                    row = start + int(np.argmin(finite))
+                    row = rows.start + int(np.argmin(finite))
                     what = (
                         f"class {self.class_names[row]!r}"
                         if name == "class_embeddings"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,8 +69,14 @@ class Evaluation:
         return self.protocol.setting == "generalized" and {"unseen", "seen"} <= set(self.parts)
 
     def average_precision(self, part: str) -> NDArray[np.float64]:
-        """(m, 2) AP@all of each query of a part in i2t and t2i, for intervals and tests over queries."""
+        """(m, 2) AP@all of each query of a part in i2t and t2i, for intervals and tests over queries.
+
+        Raises:
+            ProtocolError: pictures have several captions, so that the directions have different queries.
+        """
         results = self.parts[part]
+        if len({len(results[direction].rows) for direction in DIRECTIONS}) > 1:
+            raise ProtocolError(f"part {part!r}: there are more captions than pictures; take each direction by itself")
         return np.stack([results[direction].average_precision for direction in DIRECTIONS], axis=1)
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,8 +115,9 @@ def evaluate(
         class_split: Seen and unseen class ids; None for the standard setting.
         protocol: The rules.
         parts: Score only these of the setting's parts.
-        instances: (n,) for relevance ``instance``: pairs of one number are matches of each other (five captions
-            of one picture); by default each pair matches itself alone.
+        instances: (n,) for relevance ``instance``: pairs of one number show one picture (which has five captions) and
+            are matches of each other; by default each pair matches itself alone. As in the tables of caption
+            retrieval, a picture stands once among the queries and once in the gallery, by its first pair there.
         label_sets: (n, n_classes) bool, which classes each pair carries. Given, pairs that mix seen and unseen classes
             are no queries, whatever the relevance (``part_rows``); relevance ``shared-label`` needs it.
         class_names: For the messages.
@@ -143,9 +151,13 @@ def evaluate(
     results = {}
     for part in rows:
         check_relevant(relevance[part.queries], relevance[part.gallery], empty=protocol.empty)
+        from_image = from_text = part
+        if protocol.relevance == "instance":
+            from_image = dataclasses.replace(part, queries=_first_of_each(match, part.queries))
+            from_text = dataclasses.replace(part, gallery=_first_of_each(match, part.gallery))
         results[part.name] = {
-            "i2t": _direction(image, text, class_ids, relevance, part, protocol, threads),
-            "t2i": _direction(text, image, class_ids, relevance, part, protocol, threads),
+            "i2t": _direction(image, text, class_ids, relevance, from_image, protocol, threads),
+            "t2i": _direction(text, image, class_ids, relevance, from_text, protocol, threads),
         }
     return Evaluation(protocol, results)
 
@@ -153,6 +165,10 @@ def evaluate(
 def random_codes(n: int, d: int, seed: int) -> NDArray[np.float32]:
     """Draw (n, d) standard normal codes: scored under the same protocol they give the row called chance."""
     return np.random.default_rng(seed).standard_normal((n, d), dtype=np.float32)
+
+
+def _first_of_each(instances: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return rows[np.sort(np.unique(instances[rows], return_index=True)[1])]
 
 
 def _direction(

@@ -123,7 +123,7 @@ def evaluate_experiment(directory: Path) -> Experiment:
         facts = own.read().facts
         _check_data(facts, dataset, config, own.path)
         evaluations = evaluate_method(load_method(own.model), dataset, own.read_split(), config)
-        records.append(record_of(facts, evaluations, dataset.ids))
+        records.append(record_of(facts, evaluations, dataset.ids, pictures=dataset.pictures))
     return Experiment(config, directory, records)
 
 

@@ -25,7 +25,8 @@ class RunRecord:
         facts: ``method``, ``split``, ``seed``, hashes, chosen hyper-parameters, seconds of the clock and of
             the processor.
         parts: Part name to direction (``i2t``, ``t2i``, ``average``) to its figures, as in ``metrics.json``.
-        per_query: Columns ``part``, ``direction``, ``row``, ``id``, ``label``, ``average_precision``.
+        per_query: Columns ``part``, ``direction``, ``row``, ``id``, ``label``, ``average_precision``; with relevance
+            ``instance`` also ``picture``, equal where captions describe one picture, and ``first_rank``.
     """
 
     facts: Mapping[str, Any]
@@ -43,13 +44,22 @@ class RunRecord:
         return float(figures.get("metrics", figures)["mAP"])
 
     def average_precision(self, part: str) -> pd.Series:
-        """Average precision of each query of a part, mean of both directions, by dataset row."""
+        """Average precision of each query of a part, mean of both directions, by dataset row.
+
+        With relevance ``instance`` it is that of each picture and its captions, by picture.
+        """
         chosen = self.per_query[self.per_query["part"] == part]
-        return chosen.groupby("row", sort=True)["average_precision"].mean()
+        query = "picture" if "picture" in chosen else "row"
+        directions = chosen.groupby([query, "direction"], sort=True)["average_precision"].mean()
+        return directions.groupby(level=query, sort=True).mean().rename_axis("row")
 
 
 def record_of(
-    facts: Mapping[str, Any], evaluations: Mapping[str, Evaluation], ids: NDArray[np.str_] | None
+    facts: Mapping[str, Any],
+    evaluations: Mapping[str, Evaluation],
+    ids: NDArray[np.str_] | None,
+    *,
+    pictures: NDArray[np.int64] | None = None,
 ) -> RunRecord:
     """Gather the evaluations of a run.
 
@@ -57,6 +67,7 @@ def record_of(
         facts: What the run was.
         evaluations: Prefix of the part names to evaluation: ``""`` and, for the joint gallery, ``"generalized "``.
         ids: Name of each dataset row.
+        pictures: (n,) of each dataset row, as of ``PairedDataset.pictures``; each its own by default.
     """
     parts: dict[str, Any] = {}
     tables = []
@@ -74,5 +85,8 @@ def record_of(
                     "label": scores.labels,
                     "average_precision": scores.average_precision,
                 }
+                if evaluation.protocol.relevance == "instance":
+                    columns["picture"] = scores.rows if pictures is None else pictures[scores.rows]
+                    columns["first_rank"] = scores.per_query["first_rank"]
                 tables.append(pd.DataFrame(columns))
     return RunRecord(dict(facts), parts, pd.concat(tables, ignore_index=True))

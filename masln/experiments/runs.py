@@ -103,7 +103,7 @@ def evaluate_method(
     method: Method, dataset: PairedDataset, class_split: ClassSplit, config: RunConfig
 ) -> dict[str, Evaluation]:
     """Encode all pairs once and score them; a seen_unseen run is scored on the joint gallery too."""
-    codes = method.encode_image(dataset.image), method.encode_text(dataset.text)
+    codes = method.encode_image(dataset.image), method.encode_text(dataset.text, dataset.text_mask)
 
     def score(setting: str) -> Evaluation:
         assert dataset.split is not None
@@ -113,6 +113,7 @@ def evaluate_method(
             dataset.split,
             class_split=None if setting == "standard" else class_split,
             protocol=dataclasses.replace(config.protocol, setting=setting),
+            instances=dataset.pictures,
             label_sets=dataset.label_sets,
             class_names=dataset.class_names,
         )
@@ -164,4 +165,5 @@ def _run(
     evaluations = evaluate_method(method, dataset, class_split, config)
     if alone:
         facts["peak_memory"] = peak_memory()
-    directory.write(method, class_split, config.protocol, record_of(facts, evaluations, dataset.ids))
+    record = record_of(facts, evaluations, dataset.ids, pictures=dataset.pictures)
+    directory.write(method, class_split, config.protocol, record)

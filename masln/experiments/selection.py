@@ -36,13 +36,13 @@ class Selection:
 def validation_score(protocol: Protocol, validation: PairedDataset) -> ValidationScore:
     """How validation codes are scored: mAP of both directions, averaged, normalised as the protocol says.
 
-    With relevance ``shared-label`` validation pairs too are relevant to each other where they share a label, so that
-    what is chosen is what will be measured.
+    With relevance ``shared-label`` validation pairs too are relevant to each other where they share a label, and with
+    ``instance`` where they show one picture, so that what is chosen is what will be measured.
     """
-    sets = validation.label_sets if protocol.relevance == "shared-label" else None
+    by_protocol = {"shared-label": validation.label_sets, "instance": validation.pictures}.get(protocol.relevance)
 
     def score(image: NDArray[Any], text: NDArray[Any], labels: NDArray[np.int64]) -> float:
-        relevance = labels if sets is None else sets
+        relevance = labels if by_protocol is None else by_protocol
         both = retrieval_map(image, text, relevance, normalize=protocol.normalize, similarity=protocol.similarity)
         return float(np.mean(both))
 
@@ -113,7 +113,7 @@ def _found(method: Method, validation: PairedDataset, score: ValidationScore) ->
     if isinstance(method, DeepMethod):
         found: dict[str, Any] = {"validation_map": method.best_score_}
         return found | ({"stop_epoch": method.best_epoch_} if method.patience else {})
-    codes = method.encode_image(validation.image), method.encode_text(validation.text)
+    codes = method.encode_image(validation.image), method.encode_text(validation.text, validation.text_mask)
     return {"validation_map": score(*codes, validation.labels)}
 
 

@@ -33,7 +33,8 @@ def summary_rows(records: Sequence[RunRecord], *, baseline: str | None = None) -
 
     Returns:
         Rows with ``part``, ``method``, ``i2t``, ``t2i``, ``average``, ``low``, ``high``, ``interval`` (what it
-        is over), ``p`` and ``wins`` (None without a baseline), ``runs``.
+        is over), ``p`` and ``wins`` (None without a baseline), ``runs``. With relevance ``instance`` also ``R@k`` for
+        each cutoff and ``median_rank``, each with ``i2t``, ``t2i`` and ``average`` (None of a harmonic mean).
     """
     methods = list(dict.fromkeys(record.method for record in records))
     rows = []
@@ -43,6 +44,7 @@ def summary_rows(records: Sequence[RunRecord], *, baseline: str | None = None) -
             row: dict[str, Any] = {"part": part, "method": method}
             row |= {d: float(np.mean([record.map(part, d) for record in own])) for d in ("i2t", "t2i", "average")}
             row |= _interval(own, part) | {"p": None, "wins": None, "runs": len(own)}
+            row |= {name: _instance_figure(own, part, name) for name in _instance_names(records[0])}
             if baseline and method != baseline and baseline in methods:
                 row |= _comparison(own, [record for record in records if record.method == baseline], part)
             rows.append(row)
@@ -64,6 +66,19 @@ def _interval(records: Sequence[RunRecord], part: str) -> dict[str, Any]:
     else:
         interval, over = bootstrap_interval(records[0].average_precision(part).dropna().to_numpy()), "queries"
     return {"low": interval.low, "high": interval.high, "interval": over}
+
+
+def _instance_names(record: RunRecord) -> list[str]:
+    """The figures of caption retrieval, which only relevance ``instance`` has."""
+    metrics = next(iter(record.parts.values()))["average"].get("metrics", {})
+    return [name for name in metrics if name.startswith("R@") or name == "median_rank"]
+
+
+def _instance_figure(records: Sequence[RunRecord], part: str, name: str) -> dict[str, float] | None:
+    if part == "harmonic":
+        return None
+    values = {d: [record.parts[part][d]["metrics"][name] for record in records] for d in ("i2t", "t2i", "average")}
+    return {direction: float(np.mean(figures)) for direction, figures in values.items()}
 
 
 def _by_split(records: Sequence[RunRecord], part: str) -> dict[int, float]:

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from masln._version import __version__
-from masln.data import PairedDataset
+from masln.data import PairedDataset, check_text_mask, finite_rows, row_blocks
 from masln.errors import DataError
 from masln.evaluation import retrieval_map
 from masln.registry import check_types, make_registered, plain_parameters
@@ -46,6 +46,9 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     reference: ClassVar[str] = ""
     #: Hyper-parameters tried on validation classes, by name; the first value of each is the default.
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {}
+    #: Whether image regions (n, regions, d) and text tokens (n, tokens, d) are taken as such; one that takes them takes
+    #: global features (n, d) too, as sequences of length one.
+    takes_sequences: ClassVar[bool] = False
 
     d_image_: int
     d_text_: int
@@ -71,7 +74,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
             The fitted method itself.
 
         Raises:
-            DataError: sequence features, non-finite values, fewer than two pairs.
+            DataError: sequence features where the method takes none, non-finite values, fewer than two pairs.
             ConfigError: a hyper-parameter is out of range.
         """
         self.check(train)
@@ -85,12 +88,28 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         return self
 
     def encode_image(self, X: NDArray[Any]) -> NDArray[np.float32]:
-        """Codes (n, d_code) of image features (n, d_image); DataError when they do not fit."""
+        """Codes (n, d_code) of image features.
+
+        Args:
+            X: (n, d_image), or where the method takes sequences (n, regions, d_image).
+
+        Raises:
+            DataError: they do not fit, or are not finite.
+        """
         return self._checked_encode(X, "image", getattr(self, "d_image_", None))
 
-    def encode_text(self, X: NDArray[Any]) -> NDArray[np.float32]:
-        """Codes (n, d_code) of text features (n, d_text); DataError when they do not fit."""
-        return self._checked_encode(X, "text", getattr(self, "d_text_", None))
+    def encode_text(self, X: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+        """Codes (n, d_code) of text features.
+
+        Args:
+            X: (n, d_text), or where the method takes sequences (n, tokens, d_text).
+            mask: (n, tokens) bool, True where there is a token; with sequences alone. What stands elsewhere in X is
+                not looked at.
+
+        Raises:
+            DataError: they do not fit, are not finite, or a mask is missing or not wanted.
+        """
+        return self._checked_encode(X, "text", getattr(self, "d_text_", None), mask)
 
     def save(self, directory: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors``, each atomically; the folder is made when missing."""
@@ -116,8 +135,8 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         """Learn; inputs are checked."""
 
     @abstractmethod
-    def _encode(self, X: NDArray[Any], modality: str) -> NDArray[Any]:
-        """Codes of checked features."""
+    def _encode(self, X: NDArray[Any], modality: str, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+        """Codes of checked features, with the mask of text sequences."""
 
     @abstractmethod
     def _state(self) -> tuple[Arrays, dict[str, Any]]:
@@ -131,23 +150,28 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         """Find, before anything is written or learned, what ``fit`` would refuse in these pairs.
 
         Raises:
-            DataError: sequence features.
+            DataError: sequence features where the method takes none.
             ConfigError: a hyper-parameter has the wrong type or is out of range.
         """
         check_types(self)
-        if pairs.image.ndim != 2 or pairs.text.ndim != 2:
+        if not self.takes_sequences and (pairs.image.ndim != 2 or pairs.text.ndim != 2):
             raise DataError(
                 f"{type(self).__name__} takes global features (n, d), but {pairs.name} has image "
                 f"{pairs.image.shape} and text {pairs.text.shape}; pool the sequences first"
             )
 
-    def _checked_encode(self, X: NDArray[Any], modality: str, width: int | None) -> NDArray[np.float32]:
+    def _checked_encode(
+        self, X: NDArray[Any], modality: str, width: int | None, mask: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
         if width is None:
             raise NotFittedError(f"{type(self).__name__} is not fitted; call fit, or load a saved run")
-        if X.ndim != 2 or X.shape[1] != width:
-            raise DataError(f"{modality} features must be (n, {width}) as in training, got {X.shape}")
-        codes = np.ascontiguousarray(self._encode(X, modality), dtype=np.float32)
-        finite = np.isfinite(codes).all(axis=1) & np.isfinite(X).all(axis=1)
+        if X.ndim not in ((2, 3) if self.takes_sequences else (2,)) or X.shape[-1] != width:
+            sequence = f" or (n, {'regions' if modality == 'image' else 'tokens'}, {width})" * self.takes_sequences
+            raise DataError(f"{modality} features must be (n, {width}){sequence} as in training, got {X.shape}")
+        if modality == "text":
+            check_text_mask(X, mask, where=type(self).__name__)
+        codes = np.ascontiguousarray(self._encode(X, modality, mask), dtype=np.float32)
+        finite = np.isfinite(codes).all(axis=1) & finite_rows(X, mask)
         if not finite.all():
             raise DataError(f"{modality} feature row {int(np.argmin(finite))} is not finite; repair or drop it")
         return codes
@@ -161,10 +185,11 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
             if pairs is not None:
                 arrays: list[NDArray[Any] | None] = [pairs.image, pairs.text, pairs.labels, pairs.class_embeddings]
                 arrays.append(pairs.label_sets)  # of validation pairs: they decide what is relevant
+                arrays.append(pairs.text_mask)
                 for values in arrays:
                     if values is not None:
-                        for start in range(0, len(values), 4096):
-                            digest.update(np.ascontiguousarray(values[start : start + 4096]).tobytes())
+                        for rows in row_blocks(values):
+                            digest.update(np.ascontiguousarray(values[rows]).tobytes())
         return digest.hexdigest()[:12]
 
 

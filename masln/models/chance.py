@@ -24,6 +24,7 @@ class Chance(Method):
 
     summary: ClassVar[str] = "random codes, the floor of every table"
     reference: ClassVar[str] = "ours"
+    takes_sequences: ClassVar[bool] = True  # none is looked at
 
     def __init__(self, *, code_width: int = 64, seed: int = 0) -> None:
         self.code_width = code_width
@@ -38,7 +39,7 @@ class Chance(Method):
     ) -> None:
         """Nothing is learned."""
 
-    def _encode(self, X: NDArray[Any], modality: str) -> NDArray[Any]:
+    def _encode(self, X: NDArray[Any], modality: str, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
         stream = ("image", "text").index(modality)
         return np.random.default_rng([self.seed, stream]).normal(size=(len(X), self.code_width))
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from masln.data import PairedDataset
+from masln.data import PairedDataset, row_blocks
 from masln.errors import DataError
 from masln.models.base import Arrays, Method, ValidationScore
 from masln.nn import InputScaling, scaling_of
@@ -21,19 +21,19 @@ from masln.training import (
     TrainingPlan,
     TrainingResult,
     resolve_device,
+    scaled_bytes,
     train,
 )
 
 __all__ = ["DeepMethod", "TwoTower"]
-
-_CHUNK = 8192
 
 
 class TwoTower(nn.Module):
     """A network with one encoder a modality, plus whatever its objectives need.
 
     Attributes:
-        encoders: ``image`` and ``text``, each from scaled features to codes.
+        encoders: ``image`` and ``text``, each from scaled features to codes. Of a method that takes sequences, each
+            is called with features (n, d) or (n, length, d), and with a mask (n, length) too where these are tokens.
     """
 
     encoders: nn.ModuleDict
@@ -109,7 +109,7 @@ class DeepMethod(Method):
             }
             self.scalings_ = {
                 "image": self._scaling("image").fit(train_pairs.image),
-                "text": self._scaling("text").fit(train_pairs.text),
+                "text": self._scaling("text").fit(train_pairs.text, train_pairs.text_mask),
             }
             self._assemble(device)
             data = PairBatches(
@@ -150,7 +150,7 @@ class DeepMethod(Method):
     ) -> TrainingResult:
         validate = None
         if validation is not None:
-            held_out = self._held_out(validation, data.device)
+            held_out = self._held_out(validation, data.device, runtime.memory_bytes)
 
             def validate() -> float:
                 self._settle(data)
@@ -167,11 +167,12 @@ class DeepMethod(Method):
             title=type(self).__name__,
         )
 
-    def _held_out(self, validation: PairedDataset, device: torch.device) -> dict[str, FeatureSource]:
-        features = {"image": validation.image, "text": validation.text}
+    def _held_out(self, validation: PairedDataset, device: torch.device, memory_bytes: int) -> dict[str, FeatureSource]:
+        image, text = self.scalings_["image"], self.scalings_["text"]
+        fits = scaled_bytes(validation, image, text) <= memory_bytes
         return {
-            name: FeatureSource(values, self.scalings_[name], device, in_memory=True)
-            for name, values in features.items()
+            "image": FeatureSource(validation.image, image, device, in_memory=fits),
+            "text": FeatureSource(validation.text, text, device, in_memory=fits, mask=validation.text_mask),
         }
 
     def _codes(self, source: FeatureSource, modality: str) -> NDArray[np.float32]:
@@ -182,16 +183,16 @@ class DeepMethod(Method):
         """What an encoder, or a part of one, gives for all rows of a source."""
         self.network_.eval()
         blocks = [
-            encoder(source[torch.arange(start, min(start + _CHUNK, len(source.features)))]).float().cpu().numpy()
-            for start in range(0, len(source.features), _CHUNK)
+            encoder(*source.inputs(torch.arange(len(source))[rows])).float().cpu().numpy()
+            for rows in row_blocks(source.features)
         ]
         return np.concatenate(blocks) if blocks else np.empty((0, 0), dtype=np.float32)
 
-    def _encode(self, X: NDArray[Any], modality: str) -> NDArray[Any]:
+    def _encode(self, X: NDArray[Any], modality: str, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
         device = next(self.network_.parameters()).device
         if len(X) == 0:
             raise DataError(f"no {modality} features to encode")
-        return self._codes(FeatureSource(X, self.scalings_[modality], device, in_memory=False), modality)
+        return self._codes(FeatureSource(X, self.scalings_[modality], device, in_memory=False, mask=mask), modality)
 
     def _scaling(self, modality: str, d_out: int | None = None) -> InputScaling:
         width = self.d_image_ if modality == "image" else self.d_text_

@@ -146,7 +146,7 @@ class KCCA(LinearMethod):
     def _landmarks(self) -> dict[str, Tensor]:
         return {"image": self.image_landmarks_, "text": self.text_landmarks_}
 
-    def _encode(self, X: NDArray[Any], modality: str) -> NDArray[Any]:
+    def _encode(self, X: NDArray[Any], modality: str, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
         codes = np.empty((len(X), self.weights_[modality].shape[1]))
         for start in range(0, len(X), _BLOCK):  # bounds the memory of the kernel values
             codes[start : start + _BLOCK] = super()._encode(X[start : start + _BLOCK], modality)

@@ -102,7 +102,7 @@ class LinearMethod(Method):
         scaled: Tensor = self.scalings_[modality](torch.from_numpy(np.asarray(X, dtype=np.float64)))
         return scaled
 
-    def _encode(self, X: NDArray[Any], modality: str) -> NDArray[Any]:
+    def _encode(self, X: NDArray[Any], modality: str, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
         features = self._features(self._scale(X, modality), modality)
         codes: Tensor = (features - self.means_[modality]) @ self.weights_[modality]
         return codes.numpy()

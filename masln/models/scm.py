@@ -84,7 +84,7 @@ class SCM(LinearMethod):
             intercepts = torch.cat([torch.zeros_like(intercepts), intercepts])
         return weights, intercepts
 
-    def _encode(self, X: NDArray[Any], modality: str) -> NDArray[Any]:
+    def _encode(self, X: NDArray[Any], modality: str, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
         intercepts = self.intercepts_[("image", "text").index(modality)].numpy()
         posteriors: NDArray[Any] = softmax(super()._encode(X, modality) + intercepts, axis=1)
         return posteriors

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from masln.data import row_blocks
 from masln.errors import ConfigError, DataError, unknown_name
 
 __all__ = ["SCALINGS", "InputScaling", "scaling_of"]
@@ -49,32 +50,42 @@ class InputScaling(nn.Module):
         width = (d_in, self.d_out) if self.count else (0, 0)
         self.register_buffer("components", torch.zeros(width, dtype=torch.float64))
 
-    def fit(self, X: NDArray[np.floating]) -> InputScaling:
-        """Learn the statistics, in float64, from features (n, d_in); read in blocks, so X may be memory-mapped."""
-        if X.ndim != 2 or X.shape[1] != self.d_in:
+    def fit(self, X: NDArray[np.floating], mask: NDArray[np.bool_] | None = None) -> InputScaling:
+        """Learn the statistics, in float64; X is read in blocks, so it may be memory-mapped.
+
+        Args:
+            X: (n, d_in), or sequences (n, length, d_in), each position of which counts as a row.
+            mask: (n, length) bool, the positions that count; all of them by default.
+
+        Raises:
+            DataError: X is of another width.
+        """
+        if X.ndim not in (2, 3) or X.shape[-1] != self.d_in:
             raise DataError(f"input scaling was made for width {self.d_in} but the features are {X.shape}")
+        positions = _Positions(X, mask)
         if self.kind in ("none", "l2"):
             return self
         if self.kind == "min-max":
-            self._fit_range(X)
+            self._fit_range(positions)
             return self
-        self.mean = sum(block.sum(0) for block in _blocks(X)) / len(X)  # type: ignore[assignment]
+        n = len(positions)
+        self.mean = sum(block.sum(0) for block in positions) / n  # type: ignore[assignment]
         if self.kind == "standardize":
-            square = sum((block - self.mean).square().sum(0) for block in _blocks(X)) / len(X)
+            square = sum((block - self.mean).square().sum(0) for block in positions) / n
             deviation = square.sqrt()  # type: ignore[union-attr]
             floor = 1e-10 * self.mean.abs().clamp(min=1.0)  # rounding leaves a trace of variance on constants
             self.scale = torch.where(deviation > floor, 1 / deviation.clamp(min=1e-300), 0.0)
         elif self.count:
-            self._fit_principal_axes(X)
+            self._fit_principal_axes(positions)
         return self
 
-    def _fit_range(self, X: NDArray[np.floating]) -> None:
-        self.mean = torch.stack([block.amin(0) for block in _blocks(X)]).amin(0)  # what is taken away, here the least
-        width = torch.stack([block.amax(0) for block in _blocks(X)]).amax(0) - self.mean
+    def _fit_range(self, X: _Positions) -> None:
+        self.mean = torch.stack([block.amin(0) for block in X]).amin(0)  # what is taken away, here the least
+        width = torch.stack([block.amax(0) for block in X]).amax(0) - self.mean
         self.scale = torch.where(width > 0, 1 / width.clamp(min=1e-300), 0.0)
 
-    def _fit_principal_axes(self, X: NDArray[np.floating]) -> None:
-        covariance: Tensor = sum((b := block - self.mean).T @ b for block in _blocks(X)) / len(X)  # type: ignore[assignment]
+    def _fit_principal_axes(self, X: _Positions) -> None:
+        covariance: Tensor = sum((b := block - self.mean).T @ b for block in X) / len(X)  # type: ignore[assignment]
         values, vectors = torch.linalg.eigh(covariance)
         values, vectors = values.flip(0), vectors.flip(1)
         rank = max(1, int((values > 1e-10 * values[0].clamp(min=1e-300)).sum()))
@@ -126,6 +137,16 @@ def parse_scaling(kind: str) -> tuple[str, int]:
     return name, int(count) if takes_count else 0
 
 
-def _blocks(X: NDArray[np.floating]) -> Iterator[Tensor]:
-    for start in range(0, len(X), _BLOCK):
-        yield torch.from_numpy(np.asarray(X[start : start + _BLOCK], dtype=np.float64))
+class _Positions:
+    """The positions of features that count, in blocks (k, d) of float64."""
+
+    def __init__(self, X: NDArray[np.floating], mask: NDArray[np.bool_] | None) -> None:
+        self.X, self.mask = X, mask
+
+    def __len__(self) -> int:
+        return self.X.size // self.X.shape[-1] if self.mask is None else int(self.mask.sum())
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for rows in row_blocks(self.X, positions=_BLOCK):
+            block = np.asarray(self.X[rows], dtype=np.float64)
+            yield torch.from_numpy(block.reshape(-1, block.shape[-1]) if self.mask is None else block[self.mask[rows]])

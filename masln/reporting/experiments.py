@@ -8,7 +8,14 @@ from typing import Any
 from masln.experiments import Experiment, baseline_of, summary_rows
 from masln.reporting.tables import print_table
 
-__all__ = ["experiment_facts", "experiment_rows", "experiment_title", "print_experiment", "shown_row"]
+__all__ = ["INSTANCE_NOTE", "experiment_facts", "experiment_rows", "experiment_title", "print_experiment", "shown_row"]
+
+
+_INSTANCE = ("R@1", "R@5", "R@10", "median_rank")  # of caption retrieval; JSON has all cutoffs
+INSTANCE_NOTE = (
+    "R@k and median rank: image→text / text→image; found is the pair itself, or any caption of a picture that has "
+    "several, each picture being searched for and among once."
+)
 
 
 def print_experiment(experiment: Experiment, *, as_json: bool = False, quiet: bool = False) -> None:
@@ -55,7 +62,7 @@ def experiment_rows(experiment: Experiment) -> list[dict[str, Any]]:
 def shown_row(row: dict[str, Any]) -> dict[str, Any]:
     """The cells of one row of the table."""
     low, high = row["low"], row["high"]
-    return {
+    cells = {
         "part": row["part"],
         "method": row["method"],
         "image→text": row["i2t"],
@@ -65,6 +72,11 @@ def shown_row(row: dict[str, Any]) -> dict[str, Any]:
         "p": "–" if row["p"] is None else f"{row['p']:.4f}",
         "wins": row["wins"],
     }
+    for name in _INSTANCE:
+        if name in row:
+            form = "{i2t:.1f} / {t2i:.1f}" if name == "median_rank" else "{i2t:.3f} / {t2i:.3f}"
+            cells[name.replace("_", " ")] = row[name] and form.format(**row[name])
+    return cells
 
 
 def _mixed_pairs(experiment: Experiment) -> list[dict[str, int]]:
@@ -77,6 +89,8 @@ def _notes(experiment: Experiment) -> list[str]:
     notes = []
     if baseline_of(experiment.config):
         notes.append("p and wins against cca: paired permutation test over queries, Holm-corrected; class splits won.")
+    if experiment.config.protocol.relevance == "instance":
+        notes.append(INSTANCE_NOTE)
     mixed = _mixed_pairs(experiment)
     if any(sum(counts.values()) for counts in mixed):
         train, test = (", ".join(str(counts[part]) for counts in mixed) for part in ("train", "test"))

@@ -137,9 +137,10 @@ def _code_map(experiment: Experiment, run: Path) -> Figure:
     rows = dataset.rows("test")
     if 2 * len(rows) > MOST_POINTS:
         rows = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS // 2, replace=False))
+    text_mask = None if dataset.text_mask is None else dataset.text_mask[rows]
     codes = [
         block_normalize(method.encode_image(np.asarray(dataset.image[rows]))),
-        block_normalize(method.encode_text(np.asarray(dataset.text[rows]))),
+        block_normalize(method.encode_text(np.asarray(dataset.text[rows]), text_mask)),
     ]
     points = _project(np.concatenate(codes))
     figure, axes = _figure(ncols=2, size=(12.6, 6.2), sharex=True, sharey=True)

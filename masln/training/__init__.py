@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from masln.progress import progress_bar
 from masln.saving import write_atomically
-from masln.training.batches import Batch, FeatureSource, PairBatches
+from masln.training.batches import Batch, FeatureSource, PairBatches, scaled_bytes
 from masln.training.loop import (
     Objective,
     TrainableNetwork,
@@ -34,6 +34,7 @@ __all__ = [
     "autocast",
     "progress_bar",
     "resolve_device",
+    "scaled_bytes",
     "train",
     "write_atomically",
 ]

@@ -117,6 +117,15 @@ def test_sequences_load_and_need_a_mask():
     tokens = np.zeros((6, 5, 4), dtype=np.float32)
     with pytest.raises(DataError, match="needs a text_mask"):
         changed(base, text=tokens)
+    with pytest.raises(DataError, match="takes no text_mask; leave it out"):
+        changed(base, text_mask=np.ones((6, 5), dtype=bool))
     mask = np.ones((6, 5), dtype=bool)
     both = changed(base, text=tokens, text_mask=mask, image=np.zeros((6, 49, 8), dtype=np.float16))
     assert both.take(np.array([1, 2])).text_mask.shape == (2, 5)
+
+
+def test_pairs_of_one_picture_have_one_number(pairs):
+    assert pairs.pictures.tolist() == list(range(len(pairs))), "without paths, each shows its own"
+    paths = np.array([f"{row // 3}.jpg" for row in range(len(pairs))])
+    numbers = changed(pairs, image_paths=paths).pictures
+    assert all((numbers[i] == numbers[j]) == (paths[i] == paths[j]) for i in range(12) for j in range(12))

@@ -103,9 +103,17 @@ def test_captions_of_one_picture_match_each_other():
         image, text, np.zeros_like(labels), both_test, class_split=None, protocol=protocol, instances=pictures
     )
     rows = np.flatnonzero(both_test == "test")
-    scores = naive.similarities(text[rows], image[rows], "cosine")
-    first = [naive.relevant_ranks(s, pictures[rows] == p)[0] for s, p in zip(scores, pictures[rows], strict=True)]
-    assert evaluation.metric("R@5", "all", "t2i") == pytest.approx(np.mean(np.array(first) <= 5))
+    own = pictures[rows]
+    scores = naive.similarities(text[rows], image[rows[::2]], "cosine")  # each picture once in the gallery
+    first = np.array([naive.relevant_ranks(s, own[::2] == p)[0] for s, p in zip(scores, own, strict=True)])
+    assert evaluation.metric("R@5", "all", "t2i") == pytest.approx(np.mean(first <= 5))
+    assert evaluation.metric("median_rank", "all", "t2i") == np.median(first)
+    back = naive.similarities(image[rows[::2]], text[rows], "cosine")  # and once among the queries
+    best = np.array([naive.relevant_ranks(s, own == p)[0] for s, p in zip(back, own[::2], strict=True)])
+    assert evaluation.metric("R@5", "all", "i2t") == pytest.approx(np.mean(best <= 5))
+    assert evaluation.parts["all"]["i2t"].rows.tolist() == rows[::2].tolist()
+    with pytest.raises(ProtocolError, match="more captions than pictures"):
+        evaluation.average_precision("all")
 
 
 def sets_of(labels, seed=0, share=0.15):

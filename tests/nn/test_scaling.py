@@ -139,3 +139,17 @@ def test_one_kind_serves_both_modalities_or_each_has_its_own():
     )
     with pytest.raises(ConfigError, match="write one kind, or IMAGE/TEXT"):
         scaling_of("l2/l2/l2", "image")
+
+
+@pytest.mark.parametrize("kind", ["standardize", "min-max", "l2", "center-l2", "pca:4", "whiten:4"])
+def test_sequences_are_scaled_by_the_statistics_of_their_valid_positions(kind, monkeypatch):
+    mask = np.arange(6) < RNG.integers(1, 7, size=(10, 1))
+    sequences = X.reshape(10, 6, 9).copy()
+    valid = sequences[mask]
+    sequences[~mask] = np.nan
+    monkeypatch.setattr("masln.nn.scaling._BLOCK", 15)
+    by_mask = InputScaling(kind, 9).fit(sequences, mask)(torch.from_numpy(NEW)).numpy()
+    np.testing.assert_allclose(by_mask, scaled(kind, valid), rtol=1e-9)
+    both = InputScaling(kind, 9).fit(X)
+    of_sequence = both(torch.from_numpy(NEW[:10].reshape(5, 2, 9)))
+    np.testing.assert_allclose(of_sequence.reshape(10, -1), both(torch.from_numpy(NEW[:10])), rtol=1e-12)

@@ -102,9 +102,9 @@ def all_methods_block() -> str:
     counts = ", ".join(f"{dataset} {study['splits']}" for dataset, study in result["datasets"].items())
     return (
         f"Every method: unseen mAP (seen mAP), mean over class splits ({counts}) seeded from {result['first_split']} "
-        "on; queries search the test items, codes block-normalised; each run chooses on validation classes from a search "
-        "space of its own. + and -: above or below ridge CCA by the paired permutation test over queries at .05, "
-        "Holm-corrected over the dataset's table. Intervals, p, wins, time and memory of each are in "
+        "on; queries search the test items, codes block-normalised; each run chooses on validation classes from a "
+        "search space of its own. + and -: above or below ridge CCA by the paired permutation test over queries at "
+        ".05, Holm-corrected over the dataset's table. Intervals, p, wins, time and memory of each are in "
         "[benchmarks/results/all_methods.md](benchmarks/results/all_methods.md) (`benchmarks/all_methods.py`).\n\n"
         f"{markdown_table([table[method] for method in ordered])}\n"
     )

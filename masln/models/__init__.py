@@ -10,6 +10,7 @@ from masln.models.cada_vae import CADAVAE
 from masln.models.cca import CCA
 from masln.models.chance import Chance
 from masln.models.cluster_cca import ClusterCCA
+from masln.models.contrastive import ContrastiveMethod, TemperedMethod
 from masln.models.corr_ae import CorrAE
 from masln.models.dadn import DADN
 from masln.models.dcca import DCCA
@@ -21,6 +22,7 @@ from masln.models.dscmr import DSCMR
 from masln.models.eszsl import ESZSL
 from masln.models.feature_gan import FeatureGAN
 from masln.models.gmlda import GMLDA
+from masln.models.info_nce import InfoNCE
 from masln.models.jfse import JFSE
 from masln.models.kcca import KCCA, KERNELS
 from masln.models.linear import LinearMethod
@@ -29,14 +31,18 @@ from masln.models.mdvae import MDVAE
 from masln.models.pls import PLS
 from masln.models.sae import SAE
 from masln.models.scm import SCM
+from masln.models.siglip import SigLIP
 from masln.models.soft_cca import SoftCCA
+from masln.models.supcon import SupCon
+from masln.models.triplet import Triplet
 from masln.models.two_encoders import ProjectedEncoders, ProjectedMethod, TwoEncoderMethod, TwoEncoders
 
 for _method in (
     *(MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE),
     *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
     *(DeepSM, DSCMR, ACMR, FeatureGAN),
-    *(DADN, JFSE, CADAVAE, MDVAE, Chance),
+    *(DADN, JFSE, CADAVAE, MDVAE),
+    *(InfoNCE, SigLIP, SupCon, Triplet, Chance),
 ):
     method_resolver.register(_method)
 
@@ -63,16 +69,22 @@ __all__ = [
     "BarlowTwins",
     "Chance",
     "ClusterCCA",
+    "ContrastiveMethod",
     "CorrAE",
     "DeclaredMethod",
     "DeepMethod",
     "DeepSM",
     "FeatureGAN",
+    "InfoNCE",
     "LinearMethod",
     "Method",
     "ProjectedEncoders",
     "ProjectedMethod",
+    "SigLIP",
     "SoftCCA",
+    "SupCon",
+    "TemperedMethod",
+    "Triplet",
     "TwoEncoderMethod",
     "TwoEncoders",
     "TwoTower",

@@ -24,6 +24,7 @@ class Batch(NamedTuple):
         labels: (n,) int64.
         class_embeddings: (n, d_class), of each pair's class; None where the classes have none.
         text_mask: (n, tokens) bool, True where there is a token; None where the text is no sequence.
+        rows: (n,) int64, which of all training pairs these are.
     """
 
     image: Tensor
@@ -31,6 +32,7 @@ class Batch(NamedTuple):
     labels: Tensor
     class_embeddings: Tensor | None
     text_mask: Tensor | None = None
+    rows: Tensor | None = None
 
     @property
     def text_inputs(self) -> tuple[Tensor, ...]:
@@ -133,4 +135,4 @@ class PairBatches:
         rows = rows.to(self.device)
         labels = self.labels[rows]
         vectors = None if self.vectors is None else self.vectors[labels]
-        return Batch(self.image[rows], self.text[rows], labels, vectors, self.text.mask_of(rows))
+        return Batch(self.image[rows], self.text[rows], labels, vectors, self.text.mask_of(rows), rows)

@@ -120,6 +120,10 @@ ROUTES: dict[str, tuple[Route, ...]] = {
             {},
         ),
     ),
+    "infonce": (
+        one_step({"info_nce": ENCODERS}, learn_temperature=False),
+        one_step({"info_nce": (*ENCODERS, "logit_scale.log_scale")}, learn_temperature=True, memory=8),
+    ),
     "jfse": (
         # Each step hands its figures to its own group alone, though others take part in them.
         Route(
@@ -181,6 +185,10 @@ ROUTES: dict[str, tuple[Route, ...]] = {
             }
         ),
     ),
+    "siglip": (
+        one_step({"sigmoid": (*ENCODERS, "logit_bias")}, learn_temperature=False),
+        one_step({"sigmoid": (*ENCODERS, "logit_bias", "logit_scale.log_scale")}, learn_temperature=True),
+    ),
     "softcca": (
         one_step(
             {
@@ -189,6 +197,11 @@ ROUTES: dict[str, tuple[Route, ...]] = {
                 "text_decorrelation": ENCODERS[1:],
             }
         ),
+    ),
+    "supcon": (one_step({"supervised_contrastive": ENCODERS}, learn_temperature=False),),
+    "triplet": (
+        one_step({"triplet": ENCODERS}, negatives="semi-hard"),
+        one_step({"triplet": ENCODERS}, class_positives=True, memory=8),
     ),
 }
 CASES = [(name, route) for name, routes in ROUTES.items() for route in routes]
@@ -202,14 +215,15 @@ def build(name: str, route: Route) -> tuple[TwoTower, Batch]:
     network = method._build(D_IMAGE, D_TEXT, CLASSES, D_CLASS)
     labels = torch.arange(PAIRS) % CLASSES
     vectors = torch.randn(CLASSES, D_CLASS)
-    return network, Batch(torch.randn(PAIRS, D_IMAGE), torch.randn(PAIRS, D_TEXT), labels, vectors[labels])
+    features = torch.randn(PAIRS, D_IMAGE), torch.randn(PAIRS, D_TEXT)
+    return network, Batch(*features, labels, vectors[labels], rows=torch.arange(PAIRS))
 
 
 def part_of(parameter: str) -> str:
     """The part that a parameter belongs to: a child of the network, or a named one of its module dictionaries."""
     head, _, rest = parameter.partition(".")
     named = rest.split(".")[0]
-    return f"{head}.{named}" if not named.isdigit() and named not in ("weight", "bias", "layers") else head
+    return f"{head}.{named}" if named and not named.isdigit() and named not in ("weight", "bias", "layers") else head
 
 
 def moved(network: TwoTower, loss: torch.Tensor, parameters: dict[str, torch.nn.Parameter]) -> set[str]:

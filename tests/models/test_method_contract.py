@@ -66,6 +66,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "corrae": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "decoder_hidden": (12,)},
     "softcca": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,)},
     "barlowtwins": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,)},
+    "infonce": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "learn_temperature": True},
+    "siglip": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "bias": -5.0},
+    "supcon": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "memory": 40},
+    "triplet": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "memory": 40},
 }
 # A hyper-parameter, another value for it, and the width of the codes with it.
 OTHER: dict[str, tuple[str, Any, int]] = {
@@ -92,6 +96,10 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "corrae": ("code_width", 5, 5),
     "softcca": ("code_width", 5, 5),
     "barlowtwins": ("code_width", 5, 5),
+    "infonce": ("code_width", 5, 5),
+    "siglip": ("code_width", 5, 5),
+    "supcon": ("code_width", 5, 5),
+    "triplet": ("code_width", 5, 5),
 }
 # Code widths that the pairs decide: six classes have five directions, their embeddings ten dimensions.
 WIDTH = {"clustercca": 5, "dadn": 10, "eszsl": 10, "jfse": 10, "sae": 10}

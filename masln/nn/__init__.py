@@ -13,14 +13,27 @@ from masln.nn.gradient_reversal import reversal_schedule, reverse_gradient
 from masln.nn.layerwise_discriminator import LayerwiseDiscriminator
 from masln.nn.linear_algebra import fix_signs, gram_space, group_means, relative_ridge, ridge_factor, row_space
 from masln.nn.logit_scale import LogitScale
+from masln.nn.pooling import POOLINGS, AttentionPooling, MaxPooling, MeanPooling, as_sequence, build_pooling
 from masln.nn.projected import ProjectedEncoder
 from masln.nn.scaling import SCALINGS, InputScaling, scaling_of
+from masln.nn.sequence_encoders import (
+    CONTEXTS,
+    BiLSTM,
+    SequenceEncoder,
+    TransformerContext,
+    build_sequence_encoder,
+    sinusoidal_positions,
+)
 from masln.nn.unit_length import UnitLength
 
 __all__ = [
+    "CONTEXTS",
     "ENCODERS",
+    "POOLINGS",
     "SCALINGS",
     "AttentionFusion",
+    "AttentionPooling",
+    "BiLSTM",
     "CanonicalEncoder",
     "CodeMemory",
     "DiagonalGaussian",
@@ -28,13 +41,20 @@ __all__ = [
     "InputScaling",
     "LayerwiseDiscriminator",
     "LogitScale",
+    "MaxPooling",
+    "MeanPooling",
     "ModalityDiscriminator",
     "ProjectedEncoder",
     "Remembered",
     "ResidualEncoder",
+    "SequenceEncoder",
+    "TransformerContext",
     "TwinDecoders",
     "UnitLength",
+    "as_sequence",
     "build_encoder",
+    "build_pooling",
+    "build_sequence_encoder",
     "canonical_coefficients",
     "canonical_directions",
     "feed_forward",
@@ -47,4 +67,5 @@ __all__ = [
     "ridge_factor",
     "row_space",
     "scaling_of",
+    "sinusoidal_positions",
 ]

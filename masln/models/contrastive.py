@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from masln.data import PairedDataset
 from masln.models.two_encoders import TwoEncoderMethod, TwoEncoders
-from masln.nn import CodeMemory, LogitScale, Remembered, UnitLength
+from masln.nn import (
+    CodeMemory,
+    LogitScale,
+    Remembered,
+    SequenceEncoder,
+    UnitLength,
+    build_context,
+    build_pooling,
+)
 from masln.training import Batch, Objective
 
 __all__ = ["ContrastiveMethod", "ContrastiveNetwork", "TemperedMethod", "TemperedNetwork"]
@@ -27,8 +35,20 @@ class ContrastiveNetwork(TwoEncoders):
         super().__init__(method, d_image, d_text)
         self.memory = CodeMemory(method.memory, method.code_width) if method.memory else None
 
-    def _encoder(self, method: TwoEncoderMethod, width: int) -> nn.Module:
-        return nn.Sequential(super()._encoder(method, width), UnitLength())
+    def _encoder(self, method: TwoEncoderMethod, width: int, modality: str) -> nn.Module:
+        assert isinstance(method, ContrastiveMethod)
+        context = build_context(
+            method.context,
+            width,
+            method.context_width,
+            layers=method.context_layers,
+            heads=method.context_heads,
+            dropout=method.dropout,
+            positions=modality == "text",  # regions are a set
+        )
+        width = width if context is None else method.context_width
+        projection = nn.Sequential(super()._encoder(method, width, modality), UnitLength())
+        return SequenceEncoder(context, build_pooling(method.pooling, width), projection)
 
     @abstractmethod
     def contrast(self, image: Tensor, text: Tensor, labels: Tensor, older: Remembered | None) -> Tensor:
@@ -60,14 +80,28 @@ class TemperedNetwork(ContrastiveNetwork):
 class ContrastiveMethod(TwoEncoderMethod):
     """A method that contrasts a pair with other pairs by the cosine of codes.
 
+    Image regions and text tokens are put in context, pooled, and then encoded; global features are sequences of one.
+
     Args:
         memory: Pairs of earlier batches that are candidates too; 0 for none. A pair of the batch is never its own
             candidate from memory.
+        context: Of each position of a sequence: ``none``, ``bilstm`` or ``transformer``.
+        context_width: Width of what it gives; without a context, positions keep that of the features.
+        context_layers: One above the other.
+        context_heads: Of a transformer; a divisor of ``context_width``.
+        pooling: ``mean``, ``max`` or ``attention``.
 
-    The other hyper-parameters are those of ``TwoEncoderMethod``.
+    The other hyper-parameters are those of ``TwoEncoderMethod``; ``dropout`` is that of the context too.
     """
 
+    takes_sequences: ClassVar[bool] = True
+
     memory: int = 0
+    context: str = "none"
+    context_width: int = 256  # ours
+    context_layers: int = 1  # ours
+    context_heads: int = 4  # ours
+    pooling: str = "mean"
 
     def check(self, pairs: PairedDataset) -> None:
         """See ``TwoEncoderMethod.check``; also refuses a memory of less than nothing."""

@@ -21,6 +21,7 @@ from masln.nn.sequence_encoders import (
     BiLSTM,
     SequenceEncoder,
     TransformerContext,
+    build_context,
     build_sequence_encoder,
     sinusoidal_positions,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "TwinDecoders",
     "UnitLength",
     "as_sequence",
+    "build_context",
     "build_encoder",
     "build_pooling",
     "build_sequence_encoder",

@@ -18,6 +18,7 @@ __all__ = [
     "BiLSTM",
     "SequenceEncoder",
     "TransformerContext",
+    "build_context",
     "build_sequence_encoder",
     "sinusoidal_positions",
 ]
@@ -152,21 +153,37 @@ def build_sequence_encoder(
     Raises:
         ConfigError: an unknown kind, a width or number below one, or a dropout outside [0, 1).
     """
-    for name, value in (("width", min((width, d_code, *hidden))), ("layers", layers)):
+    if min((d_code, *hidden)) < 1:
+        raise ConfigError(f"width of a sequence encoder must be positive, got {min((d_code, *hidden))}")
+    reader = build_context(context, d_in, width, layers=layers, heads=heads, dropout=dropout, positions=positions)
+    width = d_in if reader is None else width
+    projection = feed_forward(width, hidden, d_code, dropout=dropout)
+    return SequenceEncoder(reader, build_pooling(pooling, width), projection, dropout=dropout)
+
+
+def build_context(
+    kind: str, d_in: int, width: int, *, layers: int = 1, heads: int = 4, dropout: float = 0.0, positions: bool = True
+) -> nn.Module | None:
+    """Make what lets each position of a sequence be seen among the others; arguments as ``build_sequence_encoder``.
+
+    Returns:
+        A module of (n, length, d_in) and (n, length) to (n, length, width); None where the kind is ``none``.
+
+    Raises:
+        ConfigError: an unknown kind, a width or number below one, or a dropout outside [0, 1).
+    """
+    for name, value in (("width", width), ("layers", layers)):
         if value < 1:
             raise ConfigError(f"{name} of a sequence encoder must be positive, got {value}")
     if not 0 <= dropout < 1:
         raise ConfigError(f"dropout {dropout} must lie in [0, 1)")
-    reader: nn.Module | None = None
-    if context == "bilstm":
-        reader = BiLSTM(d_in, width, layers=layers, dropout=dropout)
-    elif context == "transformer":
-        reader = TransformerContext(d_in, width, layers=layers, heads=heads, dropout=dropout, positions=positions)
-    elif context != "none":
-        raise ConfigError(unknown_name("context", context, CONTEXTS))
-    width = d_in if reader is None else width
-    projection = feed_forward(width, hidden, d_code, dropout=dropout)
-    return SequenceEncoder(reader, build_pooling(pooling, width), projection, dropout=dropout)
+    if kind == "bilstm":
+        return BiLSTM(d_in, width, layers=layers, dropout=dropout)
+    if kind == "transformer":
+        return TransformerContext(d_in, width, layers=layers, heads=heads, dropout=dropout, positions=positions)
+    if kind != "none":
+        raise ConfigError(unknown_name("context", kind, CONTEXTS))
+    return None
 
 
 def sinusoidal_positions(

@@ -15,6 +15,7 @@ from masln.models import DeepMethod, load_method, make_method
 from masln.models.contrastive import ContrastiveNetwork
 from masln.nn import CodeMemory, Remembered
 from masln.training import Batch, Runtime
+from tests.conftest import make_sequences
 from tests.models.test_method_contract import assert_equal, codes
 from tests.training.toy import StopError, assert_same
 
@@ -94,6 +95,17 @@ def test_every_candidate_of_the_class_may_be_a_positive():
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_loss_of_sequences_does_not_depend_on_their_padding(name):
+    net, pairs = network(name), batch()
+    words, mask = torch.randn(12, 3, 16), torch.ones(12, 3, dtype=torch.bool)
+    plain = step(net, pairs._replace(text=words, text_mask=mask))
+    padded = pairs._replace(
+        text=torch.nn.functional.pad(words, (0, 0, 0, 2)), text_mask=torch.nn.functional.pad(mask, (0, 2))
+    )
+    assert float(step(net, padded)) == pytest.approx(float(plain), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_codes_have_length_one(name, pairs):
     method = make_method(name, **SMALL).fit(pairs, runtime=CPU)
     for found in codes(method, pairs):
@@ -158,6 +170,25 @@ def test_what_is_remembered_are_the_codes_of_the_last_pairs(pairs):
 
 
 @pytest.mark.parametrize(
+    ("context", "pooling", "order_counts"),
+    [("transformer", "mean", True), ("bilstm", "attention", True), ("none", "max", False)],
+)
+def test_words_are_read_in_context_and_in_order_regions_as_a_set(context, pooling, order_counts):
+    pairs = make_sequences(classes=4, per_class=8)
+    values = SMALL | {"context": context, "context_width": 8, "context_heads": 2, "pooling": pooling}
+    method = make_method("infonce", **values, memory=20).fit(pairs, runtime=CPU)
+    text = method.encode_text(pairs.text, pairs.text_mask)
+    longer = np.pad(pairs.text, ((0, 0), (0, 3), (0, 0)), constant_values=7.0)
+    found = method.encode_text(longer, np.pad(pairs.text_mask, ((0, 0), (0, 3))))
+    np.testing.assert_allclose(found, text, rtol=1e-4, atol=1e-5)
+    backwards = method.encode_text(pairs.text[:, ::-1].copy(), pairs.text_mask[:, ::-1].copy())
+    assert (np.abs(backwards - text).max() > 1e-3) == order_counts
+    if context != "bilstm":
+        regions = method.encode_image(pairs.image[:, ::-1].copy())
+        np.testing.assert_allclose(regions, method.encode_image(pairs.image), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
     ("name", "values", "message"),
     [
         *((name, {"memory": -1}, "memory must not be negative, got -1") for name in NAMES),
@@ -168,6 +199,9 @@ def test_what_is_remembered_are_the_codes_of_the_last_pairs(pairs):
         ("triplet", {"negatives": "hardst"}, r"unknown negatives 'hardst' \(did you mean 'hardest'\?\)"),
         ("triplet", {"negatives": "top-k", "top_k": 0}, "top_k must be at least 1, got 0"),
         ("triplet", {"margin": -0.1}, r"margin must not be negative, got -0\.1"),
+        ("supcon", {"context": "lstm"}, r"unknown context 'lstm' \(did you mean 'bilstm'\?\)"),
+        ("supcon", {"pooling": "men"}, r"unknown pooling 'men' \(did you mean 'mean'\?\)"),
+        ("supcon", {"context": "transformer", "context_heads": 3}, "must be a multiple of its heads, got 3"),
         ("triplet", {"batch_size": 1}, "Triplet needs batch_size of at least 2, got 1"),
     ],
 )

@@ -21,6 +21,7 @@ from masln.models.deep_sm import DeepSM
 from masln.models.dscmr import DSCMR
 from masln.models.eszsl import ESZSL
 from masln.models.feature_gan import FeatureGAN
+from masln.models.fusion_embedding import FusionEmbedding
 from masln.models.gmlda import GMLDA
 from masln.models.info_nce import InfoNCE
 from masln.models.jfse import JFSE
@@ -42,7 +43,7 @@ for _method in (
     *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
     *(DeepSM, DSCMR, ACMR, FeatureGAN),
     *(DADN, JFSE, CADAVAE, MDVAE),
-    *(InfoNCE, SigLIP, SupCon, Triplet, Chance),
+    *(InfoNCE, SigLIP, SupCon, Triplet, FusionEmbedding, Chance),
 ):
     method_resolver.register(_method)
 
@@ -75,6 +76,7 @@ __all__ = [
     "DeepMethod",
     "DeepSM",
     "FeatureGAN",
+    "FusionEmbedding",
     "InfoNCE",
     "LinearMethod",
     "Method",

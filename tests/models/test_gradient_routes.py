@@ -124,6 +124,12 @@ ROUTES: dict[str, tuple[Route, ...]] = {
         one_step({"info_nce": ENCODERS}, learn_temperature=False),
         one_step({"info_nce": (*ENCODERS, "logit_scale.log_scale")}, learn_temperature=True, memory=8),
     ),
+    "fusionembedding": (
+        one_step(
+            {"triplet": ENCODERS, "classification": (*ENCODERS, "classifiers.image", "classifiers.text")},
+        ),
+        one_step({"triplet": ENCODERS}, classification=0.0, text_context="transformer", image_pooling="attention"),
+    ),
     "jfse": (
         # Each step hands its figures to its own group alone, though others take part in them.
         Route(

@@ -70,6 +70,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "siglip": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "bias": -5.0},
     "supcon": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "memory": 40},
     "triplet": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "memory": 40},
+    "fusionembedding": {"epochs": 2, "batch_size": 16, "code_width": 6, "width": 8, "heads": 2},
 }
 # A hyper-parameter, another value for it, and the width of the codes with it.
 OTHER: dict[str, tuple[str, Any, int]] = {
@@ -100,6 +101,7 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "siglip": ("code_width", 5, 5),
     "supcon": ("code_width", 5, 5),
     "triplet": ("code_width", 5, 5),
+    "fusionembedding": ("code_width", 5, 5),
 }
 # Code widths that the pairs decide: six classes have five directions, their embeddings ten dimensions.
 WIDTH = {"clustercca": 5, "dadn": 10, "eszsl": 10, "jfse": 10, "sae": 10}

@@ -88,6 +88,21 @@ CANDIDATES: dict[str, tuple[dict[str, Any], ...]] = {
         *({"epochs": epochs} for epochs in (20, 80)),
         {"code_width": 64},
     ),
+    "distillation": (
+        {},
+        {"teacher_distance": 0.0, "similarity": 0.0},  # the student alone
+        {"teacher": "cca"},
+        *({"teacher_distance": weight} for weight in (0.0, 4.0, 16.0)),
+        *({"similarity": weight} for weight in (0.0, 4.0)),
+        {"contrastive": 0.0},
+        {"contrastive": 0.0, "similarity": 0.0},
+        {"relational_distance": 1.0},
+        {"relational_distance": 10.0},
+        {"teacher_temperature": 0.2},
+        {"teacher_temperature": 0.2, "temperature": 0.2},
+        {"mask_same_class": False},
+        *({"encoder": kind} for kind in ("linear", "residual")),
+    ),
     "cadavae": (
         {},
         *({"input_scaling": "center-l2", "alignment": weight} for weight in (0.3, 1.0, 8.13)),

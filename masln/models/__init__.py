@@ -17,6 +17,7 @@ from masln.models.dccae import DCCAE
 from masln.models.declared import DeclaredMethod
 from masln.models.deep import DeepMethod, TwoTower
 from masln.models.deep_sm import DeepSM
+from masln.models.distillation import Distillation
 from masln.models.dscmr import DSCMR
 from masln.models.eszsl import ESZSL
 from masln.models.feature_gan import FeatureGAN
@@ -36,6 +37,7 @@ for _method in (
     *(MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE),
     *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
     *(DeepSM, DSCMR, ACMR, FeatureGAN),
+    Distillation,
     *(DADN, JFSE, CADAVAE, MDVAE, Chance),
 ):
     method_resolver.register(_method)
@@ -67,6 +69,7 @@ __all__ = [
     "DeclaredMethod",
     "DeepMethod",
     "DeepSM",
+    "Distillation",
     "FeatureGAN",
     "LinearMethod",
     "Method",

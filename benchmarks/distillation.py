@@ -46,22 +46,17 @@ def rows_of(dataset: str, bundles: dict[str, Path]) -> list[Row]:
             ("by features: distance", "distillation", files),
             ("by features: relations", "distillation", files | relations),
         ]
+    own = WIDTH | NOTHING | {"contrastive": 0.0}
     return [
         ("masln, the teacher", "masln", {}),
         ("cca, the teacher", "cca", {}),
         alone,
         ("by masln", "distillation", WIDTH),
-        ("by masln, no task loss", "distillation", WIDTH | {"contrastive": 0.0}),
-        ("by masln: distance alone", "distillation", WIDTH | {"contrastive": 0.0, "similarity": 0.0}),
-        ("by masln: similarity alone", "distillation", WIDTH | {"contrastive": 0.0, "teacher_distance": 0.0}),
-        (
-            "by masln: relations alone",
-            "distillation",
-            WIDTH | NOTHING | {"contrastive": 0.0, "relational_distance": 1.0, "relational_angle": 2.0}
-            | {"batch_size": 128},
-        ),
+        ("by masln: distance alone", "distillation", own | {"teacher_distance": 1.0}),
+        ("by masln: similarity alone", "distillation", own | {"similarity": 1.0}),
+        ("by masln: relations alone", "distillation", own | {"relational_distance": 1.0}),
         ("by cca", "distillation", WIDTH | {"teacher": "cca"}),
-    ]  # fmt: skip
+    ]
 
 
 @click.command()

@@ -159,10 +159,10 @@ class SavedTeacher(Teacher):
             )
 
     def codes(self, pairs: PairedDataset, *, seed: int, runtime: Runtime) -> TeacherCodes:
-        """Encode."""
+        """Encode; what the teacher has to say of its own teacher is passed on."""
         image, text = self.method.encode_image(pairs.image), self.method.encode_text(pairs.text)
-        unknown = "" if self.method.class_names_ else f"which classes teacher {self.folder} was fitted on is unknown"
-        return TeacherCodes(image, text, unknown)
+        unknown = [] if self.method.class_names_ else [f"which classes teacher {self.folder} was fitted on is unknown"]
+        return TeacherCodes(image, text, "; ".join([*unknown, *self.method.remarks()]))
 
 
 class FeatureFiles(Teacher):

@@ -174,6 +174,8 @@ class TestStudent:
         loaded = load_method(tmp_path / "student")
         assert loaded.get_params()["teacher"] == str(tmp_path / "files")
         assert loaded.remarks() == method.remarks() and "trained on is unknown" in loaded.remarks()[0]
+        pupil = Distillation(**SMALL | {"teacher": str(tmp_path / "student")}).fit(pairs, runtime=CPU)
+        assert pupil.remarks() == method.remarks(), "what a teacher's teacher knew is no less unknown"
 
     def test_rows_are_those_of_its_pairs_in_every_batch(self, pairs, tmp_path):
         """The order of the teacher's rows, and rows of pairs that it is not fitted on, change nothing."""

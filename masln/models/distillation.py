@@ -147,13 +147,13 @@ class Distillation(TwoEncoderMethod):
         *("relational_distance", "relational_angle"),
     )
 
-    teacher: str = "masln"
+    teacher: str = "masln"  # ours, as all below; validation mAP of emoji / fashion: .37 / .46, by cca .33 / .38
     contrastive: float = 1.0
     teacher_distance: float = 1.0
     similarity: float = 1.0
     relational_distance: float = 0.0
     relational_angle: float = 0.0
-    temperature: float = 0.2
+    temperature: float = 0.2  # both at .07: .37 / .46 there, at .2: .38 / .48
     teacher_temperature: float = 0.2
     mask_same_class: bool = True
 

@@ -127,6 +127,29 @@ def ablation_block() -> str:
     )
 
 
+def distillation_block() -> str:
+    """A narrow student alone and taught, and its teachers, from ``distillation.json``."""
+    result = _read("distillation")
+    if not result:
+        return ""
+    tables = []
+    for name, study in result["datasets"].items():
+        found = {(row["part"], row["method"]): row for row in study["rows"]}
+        methods = list(dict.fromkeys(run["method"] for run in study["runs"]))
+        rows: list[dict[str, Any]] = []
+        for method in methods:
+            unseen, seen = found["unseen", method], found["seen", method]
+            p = "–" if unseen["p"] is None else f"{unseen['p']:.4f}"
+            row = {name: method, "unseen": _with_interval(unseen), "won": unseen["wins"], "p (queries)": p}
+            rows.append(row | {"seen": _with_interval(seen)})
+        tables.append(markdown_table(rows))
+    return (
+        "Distillation: mAP@all of a student with codes of 16 dimensions, alone and taught (`by ...`), mean over "
+        f"{result['splits']} class splits, defaults without selection, otherwise as the first table "
+        "(`benchmarks/distillation.py`); won and p against the student alone:\n\n" + "\n".join(tables) + "\n"
+    )
+
+
 def preparation_block() -> str:
     """What each text extractor is good for on photos prepared by ``masln prepare``, from ``preparation.json``."""
     result = _read("preparation")
@@ -267,7 +290,10 @@ def main(run: Path | None, readme: Path) -> None:
     text = readme.read_text(encoding="utf-8")
     if run:
         text = _fill(text, "result", run_block(run))
-    blocks = (accuracy_block(), all_methods_block(), ablation_block(), preparation_block(), care_block(), speed_block())
+    blocks = (
+        *(accuracy_block(), all_methods_block(), ablation_block(), distillation_block()),
+        *(preparation_block(), care_block(), speed_block()),
+    )
     for name, block in (("sets", sets_block()), ("methods", methods_block()), ("figures", "".join(blocks))):
         text = _fill(text, name, block)
     readme.write_text(text, encoding="utf-8")

@@ -88,6 +88,22 @@ CANDIDATES: dict[str, tuple[dict[str, Any], ...]] = {
         *({"epochs": epochs} for epochs in (20, 80)),
         {"code_width": 64},
     ),
+    "distillation": (
+        {},
+        {"teacher_distance": 0.0, "similarity": 0.0},  # the student alone
+        {"contrastive": 0.0},
+        {"contrastive": 0.0, "similarity": 0.0},
+        {"teacher": "cca"},
+        *({"teacher_distance": weight} for weight in (0.0, 4.0)),
+        *({"similarity": weight} for weight in (0.0, 4.0)),
+        {"relational_distance": 10.0},
+        {"relational_distance": 10.0, "relational_angle": 20.0, "batch_size": 128},
+        {"teacher_temperature": 0.07, "temperature": 0.07},
+        {"teacher_temperature": 0.5, "temperature": 0.5},
+        {"teacher_temperature": 0.1},
+        {"mask_same_class": False},
+        {"encoder": "residual"},
+    ),
     "cadavae": (
         {},
         *({"input_scaling": "center-l2", "alignment": weight} for weight in (0.3, 1.0, 8.13)),

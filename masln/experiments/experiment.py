@@ -148,13 +148,18 @@ def _check_data(facts: Mapping[str, Any], dataset: PairedDataset, config: RunCon
 
 def _check_methods(config: RunConfig, dataset: PairedDataset) -> None:
     """Find what would fail an hour into the grid before anything is written."""
-    for name in (config.method, *config.baselines):
-        method = make_method(name, **(config.hyperparameters if name == config.method else {}))
+    methods = [
+        make_method(name, **(config.hyperparameters if name == config.method else {}))
+        for name in (config.method, *config.baselines)
+    ]
+    for method in methods:
         method.check(dataset)
     resolve_device(config.device)
     for number in range(config.splits):
         class_split = config.make_split(dataset.class_names, number)
         dataset.rows_of(class_split.seen, dataset.rows("train"))
+        for method in methods:
+            method.check_classes([dataset.class_names[c] for c in class_split.seen])
         if config.select:
             _check_selection(dataset, class_split)
         assert dataset.split is not None

@@ -159,6 +159,8 @@ def _run(
         "hyperparameters": dict(selection.hyperparameters),
         "candidates": selection.candidates,
     }
+    if remarks := method.remarks():
+        facts["remarks"] = remarks
     if dataset.label_sets is not None:
         mixed = mixed_pairs(class_split.seen, dataset.label_sets)
         facts["mixed_pairs"] = {part: int(mixed[dataset.rows(part)].sum()) for part in ("train", "test")}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,9 +96,7 @@ def fit_selected(
     with progress_bar(f"{name}: selecting", len(combinations), show=runtime.progress) as advance:
         for number, values in enumerate(combinations):
             searched = dict(zip(space, values, strict=True))
-            own = dataclasses.replace(
-                runtime, checkpoint=_beside(runtime.checkpoint, f"candidate{number}"), trackers=(), progress=False
-            )
+            own = runtime.beside(f"candidate{number}")
             method = make_method(name, **base | searched).fit(fitting, validation, runtime=own, score=score)
             candidates.append(searched | _found(method, validation, score))
             advance()
@@ -115,7 +111,3 @@ def _found(method: Method, validation: PairedDataset, score: ValidationScore) ->
         return found | ({"stop_epoch": method.best_epoch_} if method.patience else {})
     codes = method.encode_image(validation.image), method.encode_text(validation.text, validation.text_mask)
     return {"validation_map": score(*codes, validation.labels)}
-
-
-def _beside(path: Path | None, suffix: str) -> Path | None:
-    return path and path.with_name(f"{path.stem}-{suffix}{path.suffix}")

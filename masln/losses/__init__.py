@@ -33,8 +33,12 @@ from masln.losses.projection_matching import projection_matching_loss
 from masln.losses.quadruplet import quadruplet_loss
 from masln.losses.real_or_generated import real_or_generated_loss
 from masln.losses.reconstruction import reconstruction_loss
+from masln.losses.relational_angle import relational_angle_loss
+from masln.losses.relational_distance import relational_distance_loss
 from masln.losses.sigmoid_pairs import sigmoid_pairs_loss
+from masln.losses.similarity_transfer import similarity_transfer_loss
 from masln.losses.supervised_contrastive import supervised_contrastive_loss
+from masln.losses.teacher_distance import teacher_distance_loss
 from masln.losses.triplet_hinge import triplet_hinge_loss
 from masln.losses.wasserstein import wasserstein_loss
 
@@ -73,10 +77,14 @@ __all__ = [
     "random_interpolates",
     "real_or_generated_loss",
     "reconstruction_loss",
+    "relational_angle_loss",
+    "relational_distance_loss",
     "semi_hard_negatives",
     "sigmoid_pairs_loss",
+    "similarity_transfer_loss",
     "standardised",
     "supervised_contrastive_loss",
+    "teacher_distance_loss",
     "top_k_negatives",
     "triplet_hinge_loss",
     "wasserstein_loss",

@@ -18,6 +18,7 @@ from masln.models.dccae import DCCAE
 from masln.models.declared import DeclaredMethod
 from masln.models.deep import DeepMethod, TwoTower
 from masln.models.deep_sm import DeepSM
+from masln.models.distillation import Distillation
 from masln.models.dscmr import DSCMR
 from masln.models.eszsl import ESZSL
 from masln.models.feature_gan import FeatureGAN
@@ -43,7 +44,7 @@ for _method in (
     *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
     *(DeepSM, DSCMR, ACMR, FeatureGAN),
     *(DADN, JFSE, CADAVAE, MDVAE),
-    *(InfoNCE, SigLIP, SupCon, Triplet, FusionEmbedding, Chance),
+    *(InfoNCE, SigLIP, SupCon, Triplet, FusionEmbedding, Distillation, Chance),
 ):
     method_resolver.register(_method)
 
@@ -75,6 +76,7 @@ __all__ = [
     "DeclaredMethod",
     "DeepMethod",
     "DeepSM",
+    "Distillation",
     "FeatureGAN",
     "FusionEmbedding",
     "InfoNCE",

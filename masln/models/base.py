@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -52,6 +52,8 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
 
     d_image_: int
     d_text_: int
+    #: Of the pairs that it was fitted on; None where a saved method does not say.
+    class_names_: tuple[str, ...] | None
 
     def fit(
         self,
@@ -84,6 +86,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         if len(train) < 2:
             raise DataError(f"{train.name}: {len(train)} training pairs; at least two are needed")
         self.d_image_, self.d_text_ = train.image.shape[-1], train.text.shape[-1]
+        self.class_names_ = train.class_names
         self._fit(train, validation, runtime or Runtime(), score or mean_map)
         return self
 
@@ -120,6 +123,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
             "hyperparameters": plain_parameters(self),
             "d_image": self.d_image_,
             "d_text": self.d_text_,
+            "class_names": self.class_names_,
             "facts": facts,
         }
         save_state(directory, config, arrays)
@@ -159,6 +163,19 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
                 f"{type(self).__name__} takes global features (n, d), but {pairs.name} has image "
                 f"{pairs.image.shape} and text {pairs.text.shape}; pool the sequences first"
             )
+
+    def check_classes(self, class_names: Sequence[str]) -> None:
+        """Find, before anything is written or learned, what forbids a fit on the pairs of these classes alone.
+
+        Nothing by default.
+
+        Raises:
+            SplitError: the method already knows of others.
+        """
+
+    def remarks(self) -> list[str]:
+        """What a record of the fit must say beyond the hyper-parameters, each in one line; nothing by default."""
+        return []
 
     def _checked_encode(
         self, X: NDArray[Any], modality: str, width: int | None, mask: NDArray[np.bool_] | None = None
@@ -215,6 +232,8 @@ def load_method(directory: str | Path) -> Method:
     def make(config: dict[str, Any], arrays: Arrays) -> Method:
         method = make_method(config["method"], **config["hyperparameters"])
         method.d_image_, method.d_text_ = config["d_image"], config["d_text"]
+        names = config.get("class_names")
+        method.class_names_ = None if names is None else tuple(names)
         method._restore(arrays, config["facts"])
         return method
 

@@ -8,7 +8,13 @@ from typing import Any
 from masln.errors import ConfigError, unknown_name
 from masln.experiments import Experiment, comparison_rows
 from masln.experiments.record import GENERALIZED
-from masln.reporting.experiments import INSTANCE_NOTE, experiment_facts, experiment_title, shown_row
+from masln.reporting.experiments import (
+    INSTANCE_NOTE,
+    experiment_facts,
+    experiment_remarks,
+    experiment_title,
+    shown_row,
+)
 from masln.reporting.tables import print_table
 
 __all__ = ["comparison_cells", "print_comparison"]
@@ -39,7 +45,8 @@ def print_comparison(
     if as_json:
         print(json.dumps(experiment_facts(experiment) | {"rows": rows, "failed": experiment.failed}, indent=1))
         return
-    notes = [] if quiet else [*_NOTES, *([INSTANCE_NOTE] * (experiment.config.protocol.relevance == "instance"))]
+    instance = [INSTANCE_NOTE] * (experiment.config.protocol.relevance == "instance")
+    notes = [] if quiet else [*_NOTES, *instance, *experiment_remarks(experiment)]
     print_table([comparison_cells(row) for row in rows], title=experiment_title(experiment), notes=notes)
 
 

@@ -8,7 +8,15 @@ from typing import Any
 from masln.experiments import Experiment, baseline_of, summary_rows
 from masln.reporting.tables import print_table
 
-__all__ = ["INSTANCE_NOTE", "experiment_facts", "experiment_rows", "experiment_title", "print_experiment", "shown_row"]
+__all__ = [
+    "INSTANCE_NOTE",
+    "experiment_facts",
+    "experiment_remarks",
+    "experiment_rows",
+    "experiment_title",
+    "print_experiment",
+    "shown_row",
+]
 
 
 _INSTANCE = ("R@1", "R@5", "R@10", "median_rank")  # of caption retrieval; JSON has all cutoffs
@@ -37,7 +45,15 @@ def experiment_facts(experiment: Experiment) -> dict[str, Any]:
     facts["class_splits"] = hashes
     if mixed := _mixed_pairs(experiment):
         facts["mixed_pairs"] = mixed
+    if remarks := experiment_remarks(experiment):
+        facts["remarks"] = remarks
     return facts | {"data": config.data}
+
+
+def experiment_remarks(experiment: Experiment) -> list[str]:
+    """What the methods say of their fits, such as that a teacher's training data are unknown; each line once."""
+    lines = [f"{r.method}: {remark}." for r in experiment.records for remark in r.facts.get("remarks", ())]
+    return list(dict.fromkeys(lines))
 
 
 def experiment_title(experiment: Experiment) -> str:
@@ -98,6 +114,7 @@ def _notes(experiment: Experiment) -> list[str]:
             f"pairs that carry seen and unseen classes are neither trained on nor queries: {train} training and {test} "
             f"test pairs{' (of each class split)' * (len(mixed) > 1)}."
         )
+    notes += experiment_remarks(experiment)
     for record in experiment.records:
         if record.facts["split"] == 0 and record.facts["candidates"]:
             chosen = {

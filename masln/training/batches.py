@@ -25,6 +25,7 @@ class Batch(NamedTuple):
         class_embeddings: (n, d_class), of each pair's class; None where the classes have none.
         text_mask: (n, tokens) bool, True where there is a token; None where the text is no sequence.
         rows: (n,) int64, which of all training pairs these are.
+        teacher: What a teacher makes of the images and of the texts, (n, d) each; None where nothing teaches.
     """
 
     image: Tensor
@@ -33,6 +34,7 @@ class Batch(NamedTuple):
     class_embeddings: Tensor | None
     text_mask: Tensor | None = None
     rows: Tensor | None = None
+    teacher: tuple[Tensor, Tensor] | None = None
 
     @property
     def text_inputs(self) -> tuple[Tensor, ...]:
@@ -126,13 +128,20 @@ class PairBatches:
         self.labels = torch.from_numpy(data.labels).to(device)
         vectors = data.class_embeddings
         self.vectors = None if vectors is None else torch.from_numpy(np.asarray(vectors, dtype=np.float32)).to(device)
+        self.teacher: tuple[Tensor, Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def set_teacher(self, image: NDArray[np.float32], text: NDArray[np.float32]) -> None:
+        """Let every batch bring what a teacher makes of its images and texts: (n, d) each, a row a pair."""
+        assert len(image) == len(text) == len(self)
+        self.teacher = torch.from_numpy(image).to(self.device), torch.from_numpy(text).to(self.device)
 
     def batch(self, rows: Tensor) -> Batch:
         """The pairs of these rows (an int64 tensor on the CPU)."""
         rows = rows.to(self.device)
         labels = self.labels[rows]
         vectors = None if self.vectors is None else self.vectors[labels]
-        return Batch(self.image[rows], self.text[rows], labels, vectors, self.text.mask_of(rows), rows)
+        teacher = None if self.teacher is None else (self.teacher[0][rows], self.teacher[1][rows])
+        return Batch(self.image[rows], self.text[rows], labels, vectors, self.text.mask_of(rows), rows, teacher)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,11 @@ class Runtime:
         kind, colon, index = self.device.partition(":")
         if kind not in DEVICES or (colon and not (kind == "cuda" and index.isdigit())):
             raise ConfigError(unknown_name("device", self.device, DEVICES))
+
+    def beside(self, name: str) -> Runtime:
+        """For another fit that serves this one: its checkpoint stands beside this one's, and nobody is told of it."""
+        path = self.checkpoint and self.checkpoint.with_name(f"{self.checkpoint.stem}-{name}{self.checkpoint.suffix}")
+        return replace(self, checkpoint=path, trackers=(), progress=False)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -105,6 +105,14 @@ ROUTES: dict[str, tuple[Route, ...]] = {
         ),
     ),
     "deepsm": (one_step({"classification": ENCODERS}),),
+    "distillation": (
+        one_step({"contrastive": ENCODERS, "teacher_distance": ENCODERS, "similarity": ENCODERS}),
+        one_step(
+            {"teacher_distance": ENCODERS, "relational_distance": ENCODERS, "relational_angle": ENCODERS},
+            **{"contrastive": 0.0, "similarity": 0.0, "relational_distance": 1.0, "relational_angle": 2.0},
+        ),
+        one_step({"contrastive": ENCODERS}, teacher_distance=0.0, similarity=0.0),
+    ),
     "dscmr": (one_step({"regression": (*ENCODERS, "classifier"), "discrimination": ENCODERS, "invariance": ENCODERS}),),
     "featuregan": (
         # The fooling is handed to the generators' group alone, though the discriminators take part in it.
@@ -222,7 +230,8 @@ def build(name: str, route: Route) -> tuple[TwoTower, Batch]:
     labels = torch.arange(PAIRS) % CLASSES
     vectors = torch.randn(CLASSES, D_CLASS)
     features = torch.randn(PAIRS, D_IMAGE), torch.randn(PAIRS, D_TEXT)
-    return network, Batch(*features, labels, vectors[labels], rows=torch.arange(PAIRS))
+    teacher = torch.randn(PAIRS, 6), torch.randn(PAIRS, 6)
+    return network, Batch(*features, labels, vectors[labels], rows=torch.arange(PAIRS), teacher=teacher)
 
 
 def part_of(parameter: str) -> str:

@@ -39,6 +39,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "acmr": {"epochs": 2, "batch_size": 16, "image_hidden": (12, 8), "text_hidden": (8, 12), "code_width": 6},
     "deepsm": {"epochs": 2, "batch_size": 16, "image_hidden": (12,), "text_hidden": (12,)},
     "dscmr": {"epochs": 2, "batch_size": 16, "hidden_width": 12, "code_width": 6},
+    "distillation": {"teacher": "cca", "epochs": 2, "batch_size": 16, "hidden": (12,), "code_width": 6},
     "featuregan": {"epochs": 2, "batch_size": 16, "hidden": (12,), "code_width": 6},
     "dadn": {"epochs": 2, "batch_size": 16, "hidden": (12,), "discriminator_hidden": (12, 6)},
     "jfse": {"epochs": 2, "batch_size": 16, "hidden": (12,), "noise_width": 4, "discriminator_hidden": (8,)},
@@ -87,6 +88,7 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "acmr": ("code_width", 5, 5),
     "deepsm": ("text_hidden", (10,), 6),  # as wide as there are classes
     "dscmr": ("code_width", 5, 5),
+    "distillation": ("code_width", 5, 5),
     "featuregan": ("code_width", 5, 5),
     "dadn": ("pull", 10.0, 10),
     "jfse": ("noise_width", 5, 10),
@@ -187,6 +189,7 @@ class TestEveryMethod:
             k: _plain(v) for k, v in method.get_params().items()
         }
         assert_equal(codes(loaded, pairs), codes(method, pairs))
+        assert loaded.class_names_ == method.class_names_ == pairs.class_names
         loaded.save(tmp_path / "again")
         assert_equal(codes(load_method(tmp_path / "again"), pairs), codes(method, pairs))
 

@@ -79,6 +79,11 @@ def test_rows_of_a_batch_belong_together():
     np.testing.assert_array_equal(batch.text.numpy(), PAIRS.text[rows])
     np.testing.assert_array_equal(batch.labels.numpy(), PAIRS.labels[rows])
     np.testing.assert_array_equal(batch.class_embeddings.numpy(), PAIRS.class_embeddings[PAIRS.labels[rows]])
+    assert batch.teacher is None
+    batches.set_teacher(PAIRS.image + 1, PAIRS.text - 1)
+    image, text = batches.batch(rows).teacher
+    np.testing.assert_array_equal(image.numpy(), PAIRS.image[rows] + 1)
+    np.testing.assert_array_equal(text.numpy(), PAIRS.text[rows] - 1)
 
 
 def test_the_mean_loss_of_an_epoch_weighs_batches_by_their_size():
@@ -238,6 +243,13 @@ def test_tensorboard_writes_every_figure(tmp_path):
 def test_bad_runtimes_are_refused(values, message):
     with pytest.raises(ConfigError, match=message):
         Runtime(**values)
+
+
+def test_a_fit_that_serves_another_has_its_own_checkpoint_and_tells_nobody(tmp_path):
+    own = Runtime(device="cpu", checkpoint=tmp_path / "a.pt", resume=True, trackers=(print,), progress=True)
+    beside = own.beside("teacher")
+    assert beside == Runtime(device="cpu", checkpoint=tmp_path / "a-teacher.pt", resume=True)
+    assert Runtime().beside("teacher").checkpoint is None
 
 
 def test_devices():

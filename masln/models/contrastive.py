@@ -120,5 +120,5 @@ class TemperedMethod(ContrastiveMethod):
     The other hyper-parameters are those of ``ContrastiveMethod``.
     """
 
-    temperature: float = 0.1
-    learn_temperature: bool = False
+    temperature: float = 0.1  # of SigLIP and SupCon
+    learn_temperature: bool = False  # ours: it moves little in few steps

@@ -64,9 +64,12 @@ class InfoNCE(TemperedMethod):
     summary: ClassVar[str] = "InfoNCE, CLIP's loss: a softmax over candidates should choose a pair's own"
     reference: ClassVar[str] = "van den Oord et al., 2018; Radford et al., ICML 2021"
 
+    # ours, by validation classes of three feature sets, mAP .42: a sharp softmax over pairs of the same class tells
+    # apart what should be alike (.33 at a temperature of .1; with the class masked .38, and .40 at 1).
+    temperature: float = 1.0
     mask_same_class: bool = False
     negatives: str = "all"
-    top_k: int = 10
+    top_k: int = 10  # ours
 
     def _build(self, d_image: int, d_text: int, n_classes: int, d_class: int) -> TwoTower:
         check_mining(self.negatives, self.top_k, rules=("all", "hardest", "top-k"))

@@ -90,7 +90,7 @@ def test_the_loss_is_that_of_the_codes_and_of_what_is_remembered(name, memory):
 def test_every_candidate_of_the_class_may_be_a_positive():
     net, pairs = network("triplet", class_positives=True, negatives="all"), batch()
     own = net.encoders["image"](pairs.image), net.encoders["text"](pairs.text), pairs.labels
-    expected = mined_triplet_loss(*own, margin=0.2, negatives="all", class_positives=True)
+    expected = mined_triplet_loss(*own, margin=1.0, negatives="all", class_positives=True)
     assert float(step(net, pairs)) == pytest.approx(float(expected.detach()), rel=1e-6)
 
 

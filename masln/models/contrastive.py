@@ -96,12 +96,12 @@ class ContrastiveMethod(TwoEncoderMethod):
 
     takes_sequences: ClassVar[bool] = True
 
-    memory: int = 0
-    context: str = "none"
+    memory: int = 0  # ours: 512 pairs were no better on validation classes
+    context: str = "none"  # ours: on validation classes of the RSICD photos none of the others was better
     context_width: int = 256  # ours
     context_layers: int = 1  # ours
     context_heads: int = 4  # ours
-    pooling: str = "mean"
+    pooling: str = "mean"  # ours, as the context
 
     def check(self, pairs: PairedDataset) -> None:
         """See ``TwoEncoderMethod.check``; also refuses a memory of less than nothing."""

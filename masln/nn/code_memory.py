@@ -29,8 +29,9 @@ class Remembered(NamedTuple):
 class CodeMemory(nn.Module):
     """The codes of the last ``length`` pairs: a memory bank, or cross-batch queue.
 
-    Contents, labels, place of the next write and number of pairs are buffers, so that a resumed run goes on with the
-    same memory (Wang, X., Zhang, H., Huang, W., Scott, M. R.: Cross-batch memory for embedding learning. CVPR 2020).
+    Wang, X., Zhang, H., Huang, W., Scott, M. R.: Cross-batch memory for embedding learning. CVPR 2020. Contents,
+    labels, place of the next write and number of pairs are buffers, so that a resumed run goes on with the same memory.
+    One longer than an epoch holds older codes of a pair beside newer ones.
 
     Args:
         length: Pairs that it holds.

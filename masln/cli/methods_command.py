@@ -12,13 +12,16 @@ from masln.cli.options import debug_option, json_option
 @json_option
 @debug_option
 def methods(name: str | None, as_json: bool, debug: bool) -> None:
-    """List the methods; with NAME, its hyper-parameters and what is searched on validation classes."""
+    """List the methods; with NAME, its hyper-parameters and what is searched on validation classes.
+
+    Those marked under "sequences" take image regions and text tokens as they are, beside global features.
+    """
     from masln.models import make_method, method_resolver
     from masln.reporting import print_table
 
     if name is None:
         rows = [
-            {"method": key, "what it is": cls.summary, "reference": cls.reference}
+            {"method": key, "what it is": cls.summary, "sequences": cls.takes_sequences, "reference": cls.reference}
             for key, cls in sorted(method_resolver.lookup_dict.items())
         ]
         print_table(rows, as_json=as_json)

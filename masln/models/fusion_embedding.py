@@ -124,7 +124,7 @@ class FusionEmbedding(DeclaredMethod):
     hidden: Sequence[int] = ()
     dropout: float = 0.0
     margin: float = 0.2
-    negatives: str = "hardest"
+    negatives: str = "top-k"
     top_k: int = 10
     mask_same_class: bool = True
     classification: float = 0.1

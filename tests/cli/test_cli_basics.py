@@ -171,6 +171,8 @@ def test_methods_are_listed_and_described(masln):
     assert done.code == 0 and all(name in done.out for name in method_resolver.lookup_dict)
     rows = json.loads(masln("methods", "--json").out)
     assert [row["method"] for row in rows] == sorted(method_resolver.lookup_dict)
+    assert all(row["sequences"] == method_resolver.lookup_dict[row["method"]].takes_sequences for row in rows)
+    assert {row["method"] for row in rows if row["sequences"]} >= {"chance", "fusionembedding"}
     for name, cls in method_resolver.lookup_dict.items():
         rows = json.loads(masln("methods", name, "--json").out)
         assert {row["hyper-parameter"]: row["default"] for row in rows} == {

@@ -34,7 +34,8 @@ def batch() -> Batch:
 
 @pytest.mark.parametrize("mask_same_class", [True, False])
 def test_the_loss_is_that_of_its_codes(mask_same_class):
-    net, pairs = network(mask_same_class=mask_same_class, classification=0.3, margin=0.4), batch()
+    values = {"negatives": "hardest", "classification": 0.3, "margin": 0.4}
+    net, pairs = network(mask_same_class=mask_same_class, **values), batch()
     (objective,) = net.objectives(pairs, 0.0)
     image, text = net.encoders["image"](pairs.image), net.encoders["text"](pairs.text, pairs.text_mask)
     cosines = functional.cosine_similarity(image[:, None], text[None], dim=-1)

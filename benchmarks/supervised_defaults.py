@@ -9,7 +9,8 @@ default. The figures in ``benchmarks/results`` are of one class split a set, so 
 noise; where candidates tie, the published value, or the cheaper one, stands. Those of CADA-VAE and MDVAE were tried on
 emoji alone, with two splits (``--datasets emoji --splits 2``), those of the contrastive methods on three sets
 (``--datasets emoji,fashion,rsicd``), those of fusion embedding on the word and region sequences of the RSICD photos
-(``--datasets photos-sequences-first``); their figures stand beside the defaults.
+(``--datasets photos-sequences-first``), and the first ones of distillation (both sets, one split), whose present
+candidates have not been run to the end; their figures stand beside the defaults.
 """
 
 from __future__ import annotations

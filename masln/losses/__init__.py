@@ -7,6 +7,7 @@ from masln.losses.adversarial import adversarial_loss, discriminator_accuracy
 from masln.losses.canonical_correlation import canonical_correlation_loss, canonical_correlations
 from masln.losses.classification import classification_loss
 from masln.losses.correlation import correlation_loss
+from masln.losses.cosine import candidate_labels, candidate_negatives, cosines_both_ways
 from masln.losses.covariance import code_covariance, in_float64, inverse_deviations, standardised
 from masln.losses.covariance_alignment import covariance_alignment_loss
 from masln.losses.cross_correlation import cross_correlation_loss
@@ -15,25 +16,41 @@ from masln.losses.decorrelation import decorrelation_loss
 from masln.losses.gaussian_distance import gaussian_distance_loss
 from masln.losses.gaussian_divergence import gaussian_divergence_loss
 from masln.losses.gradient_penalty import gradient_penalty_loss, random_interpolates
+from masln.losses.info_nce import info_nce_loss
 from masln.losses.invariance import invariance_loss
 from masln.losses.label_regression import label_regression_loss
 from masln.losses.maximum_mean_discrepancy import maximum_mean_discrepancy_loss
+from masln.losses.mined_triplet import mined_triplet_loss
+from masln.losses.negative_mining import (
+    MINING_RULES,
+    check_mining,
+    mine_negatives,
+    semi_hard_negatives,
+    top_k_negatives,
+)
 from masln.losses.pairwise_likelihood import pairwise_likelihood_loss
 from masln.losses.projection_matching import projection_matching_loss
 from masln.losses.quadruplet import quadruplet_loss
 from masln.losses.real_or_generated import real_or_generated_loss
 from masln.losses.reconstruction import reconstruction_loss
+from masln.losses.sigmoid_pairs import sigmoid_pairs_loss
+from masln.losses.supervised_contrastive import supervised_contrastive_loss
 from masln.losses.triplet_hinge import triplet_hinge_loss
 from masln.losses.wasserstein import wasserstein_loss
 
 __all__ = [
+    "MINING_RULES",
     "absolute_reconstruction_loss",
     "adversarial_loss",
+    "candidate_labels",
+    "candidate_negatives",
     "canonical_correlation_loss",
     "canonical_correlations",
+    "check_mining",
     "classification_loss",
     "code_covariance",
     "correlation_loss",
+    "cosines_both_ways",
     "covariance_alignment_loss",
     "cross_correlation_loss",
     "cross_modal_triplet_loss",
@@ -43,17 +60,24 @@ __all__ = [
     "gaussian_divergence_loss",
     "gradient_penalty_loss",
     "in_float64",
+    "info_nce_loss",
     "invariance_loss",
     "inverse_deviations",
     "label_regression_loss",
     "maximum_mean_discrepancy_loss",
+    "mine_negatives",
+    "mined_triplet_loss",
     "pairwise_likelihood_loss",
     "projection_matching_loss",
     "quadruplet_loss",
     "random_interpolates",
     "real_or_generated_loss",
     "reconstruction_loss",
+    "semi_hard_negatives",
+    "sigmoid_pairs_loss",
     "standardised",
+    "supervised_contrastive_loss",
+    "top_k_negatives",
     "triplet_hinge_loss",
     "wasserstein_loss",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from masln.nn.attention_fusion import AttentionFusion
 from masln.nn.canonical import CanonicalEncoder, canonical_coefficients, canonical_directions
+from masln.nn.code_memory import CodeMemory, Remembered
 from masln.nn.decoders import TwinDecoders
 from masln.nn.discriminator import ModalityDiscriminator
 from masln.nn.encoders import ENCODERS, ResidualEncoder, build_encoder, feed_forward
@@ -11,22 +12,28 @@ from masln.nn.gaussian import DiagonalGaussian, GaussianEncoder
 from masln.nn.gradient_reversal import reversal_schedule, reverse_gradient
 from masln.nn.layerwise_discriminator import LayerwiseDiscriminator
 from masln.nn.linear_algebra import fix_signs, gram_space, group_means, relative_ridge, ridge_factor, row_space
+from masln.nn.logit_scale import LogitScale
 from masln.nn.projected import ProjectedEncoder
 from masln.nn.scaling import SCALINGS, InputScaling, scaling_of
+from masln.nn.unit_length import UnitLength
 
 __all__ = [
     "ENCODERS",
     "SCALINGS",
     "AttentionFusion",
     "CanonicalEncoder",
+    "CodeMemory",
     "DiagonalGaussian",
     "GaussianEncoder",
     "InputScaling",
     "LayerwiseDiscriminator",
+    "LogitScale",
     "ModalityDiscriminator",
     "ProjectedEncoder",
+    "Remembered",
     "ResidualEncoder",
     "TwinDecoders",
+    "UnitLength",
     "build_encoder",
     "canonical_coefficients",
     "canonical_directions",

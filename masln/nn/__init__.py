@@ -1,7 +1,8 @@
-"""Network parts: input scaling, encoders, decoders, the discriminator, gradient reversal, canonical directions."""
+"""Network parts: input scaling, encoders, decoders, attention, discriminators, canonical directions."""
 
 from __future__ import annotations
 
+from masln.nn.attention import CrossAttention, KeysValues, SelfAttention
 from masln.nn.attention_fusion import AttentionFusion
 from masln.nn.canonical import CanonicalEncoder, canonical_coefficients, canonical_directions
 from masln.nn.code_memory import CodeMemory, Remembered
@@ -13,25 +14,34 @@ from masln.nn.gradient_reversal import reversal_schedule, reverse_gradient
 from masln.nn.layerwise_discriminator import LayerwiseDiscriminator
 from masln.nn.linear_algebra import fix_signs, gram_space, group_means, relative_ridge, ridge_factor, row_space
 from masln.nn.logit_scale import LogitScale
+from masln.nn.pooling import POOLINGS, SequencePooling
 from masln.nn.projected import ProjectedEncoder
 from masln.nn.scaling import SCALINGS, InputScaling, scaling_of
+from masln.nn.sequence_fusion import FUSIONS, SequenceFusion
 from masln.nn.unit_length import UnitLength
 
 __all__ = [
     "ENCODERS",
+    "FUSIONS",
+    "POOLINGS",
     "SCALINGS",
     "AttentionFusion",
     "CanonicalEncoder",
     "CodeMemory",
+    "CrossAttention",
     "DiagonalGaussian",
     "GaussianEncoder",
     "InputScaling",
+    "KeysValues",
     "LayerwiseDiscriminator",
     "LogitScale",
     "ModalityDiscriminator",
     "ProjectedEncoder",
     "Remembered",
     "ResidualEncoder",
+    "SelfAttention",
+    "SequenceFusion",
+    "SequencePooling",
     "TwinDecoders",
     "UnitLength",
     "build_encoder",

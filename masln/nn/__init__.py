@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from masln.nn.attention import CrossAttention, KeysValues, SelfAttention
 from masln.nn.attention_fusion import AttentionFusion
+from masln.nn.attentive_encoder import AttentiveEncoder
 from masln.nn.canonical import CanonicalEncoder, canonical_coefficients, canonical_directions
 from masln.nn.code_memory import CodeMemory, Remembered
 from masln.nn.decoders import TwinDecoders
@@ -26,6 +27,7 @@ __all__ = [
     "POOLINGS",
     "SCALINGS",
     "AttentionFusion",
+    "AttentiveEncoder",
     "CanonicalEncoder",
     "CodeMemory",
     "CrossAttention",

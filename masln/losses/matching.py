@@ -20,13 +20,13 @@ def matching_loss(
 
     With scores p_i and q_ij, over the valid (i, j),
 
-        triplet  L = mean_ij  max(0, margin + q_ij - p_i)
+        triplet  L = mean_i   max(0, margin + max_j q_ij - p_i)
         softmax  L = mean_i   -log exp(p_i) / (exp(p_i) + sum_j exp(q_ij))
         binary   L = mean     softplus(-p_i) and softplus(q_ij), each the half of it
 
-    ``triplet`` is that of SCAN (Lee et al., ECCV 2018, eq. 12; a sum there); ``binary`` is the image-text matching of
-    ALBEF (Li et al., NeurIPS 2021), a pair and its negatives weighing the same however many these are (ours);
-    ``softmax`` is InfoNCE over the pairs that were scored.
+    ``triplet``, with the hardest negatives, is that of SCAN (Lee et al., ECCV 2018, eq. 12; a sum there); ``binary`` is
+    the image-text matching of ALBEF (Li et al., NeurIPS 2021), a pair and its negatives weighing the same however many
+    these are (ours); ``softmax`` is InfoNCE over the pairs that were scored.
 
     Args:
         matched: (n,) scores p, logits for ``softmax`` and ``binary``.
@@ -46,9 +46,10 @@ def matching_loss(
     matched, unmatched = matched.float(), unmatched.float()
     counted = unmatched.new_ones(unmatched.shape) if valid is None else valid.float()
     count = counted.sum().clamp(min=1)
-    if kind == "triplet":
-        return (counted * (margin + unmatched - matched[:, None]).clamp(min=0)).sum() / count
     if kind == "binary":
         return (functional.softplus(-matched).mean() + (counted * functional.softplus(unmatched)).sum() / count) / 2
-    logits = torch.cat([matched[:, None], unmatched.masked_fill(counted == 0, -torch.inf)], dim=1)
+    unmatched = unmatched.masked_fill(counted == 0, -torch.inf)
+    if kind == "triplet":
+        return (margin + unmatched.amax(dim=1) - matched).clamp(min=0).mean()
+    logits = torch.cat([matched[:, None], unmatched], dim=1)
     return functional.cross_entropy(logits, torch.zeros_like(logits[:, 0], dtype=torch.long))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from masln.models.acmr import ACMR
 from masln.models.adversarial import ADVERSARIES, AdversarialTower
+from masln.models.attention_matching import AttentionMatching
 from masln.models.barlow_twins import BarlowTwins
 from masln.models.base import Method, ValidationScore, load_method, make_method, method_resolver
 from masln.models.cada_vae import CADAVAE
@@ -22,6 +23,7 @@ from masln.models.eszsl import ESZSL
 from masln.models.feature_gan import FeatureGAN
 from masln.models.gmlda import GMLDA
 from masln.models.jfse import JFSE
+from masln.models.joint import JointScorer, JointTower
 from masln.models.kcca import KCCA, KERNELS
 from masln.models.linear import LinearMethod
 from masln.models.masln import MASLN
@@ -36,7 +38,7 @@ for _method in (
     *(MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE),
     *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
     *(DeepSM, DSCMR, ACMR, FeatureGAN),
-    *(DADN, JFSE, CADAVAE, MDVAE, Chance),
+    *(DADN, JFSE, CADAVAE, MDVAE, AttentionMatching, Chance),
 ):
     method_resolver.register(_method)
 
@@ -60,6 +62,7 @@ __all__ = [
     "SAE",
     "SCM",
     "AdversarialTower",
+    "AttentionMatching",
     "BarlowTwins",
     "Chance",
     "ClusterCCA",
@@ -68,6 +71,8 @@ __all__ = [
     "DeepMethod",
     "DeepSM",
     "FeatureGAN",
+    "JointScorer",
+    "JointTower",
     "LinearMethod",
     "Method",
     "ProjectedEncoders",

@@ -7,6 +7,7 @@ from masln.nn.attention_fusion import AttentionFusion
 from masln.nn.attentive_encoder import AttentiveEncoder
 from masln.nn.canonical import CanonicalEncoder, canonical_coefficients, canonical_directions
 from masln.nn.code_memory import CodeMemory, Remembered
+from masln.nn.cross_matching import CrossMatching, MatchedItems
 from masln.nn.decoders import TwinDecoders
 from masln.nn.discriminator import ModalityDiscriminator
 from masln.nn.encoders import ENCODERS, ResidualEncoder, build_encoder, feed_forward
@@ -31,12 +32,14 @@ __all__ = [
     "CanonicalEncoder",
     "CodeMemory",
     "CrossAttention",
+    "CrossMatching",
     "DiagonalGaussian",
     "GaussianEncoder",
     "InputScaling",
     "KeysValues",
     "LayerwiseDiscriminator",
     "LogitScale",
+    "MatchedItems",
     "ModalityDiscriminator",
     "ProjectedEncoder",
     "Remembered",

@@ -24,6 +24,7 @@ class Batch(NamedTuple):
         labels: (n,) int64.
         class_embeddings: (n, d_class), of each pair's class; None where the classes have none.
         text_mask: (n, tokens) bool, True where there is a token; None where the text is no sequence.
+        pictures: (n,) int64, equal where pairs show one picture; None: each its own.
     """
 
     image: Tensor
@@ -31,6 +32,7 @@ class Batch(NamedTuple):
     labels: Tensor
     class_embeddings: Tensor | None
     text_mask: Tensor | None = None
+    pictures: Tensor | None = None
 
     @property
     def text_inputs(self) -> tuple[Tensor, ...]:
@@ -122,6 +124,7 @@ class PairBatches:
         self.image = FeatureSource(data.image, image_scaling, device, in_memory=in_memory)
         self.text = FeatureSource(data.text, text_scaling, device, in_memory=in_memory, mask=data.text_mask)
         self.labels = torch.from_numpy(data.labels).to(device)
+        self.pictures = torch.from_numpy(data.pictures).to(device)
         vectors = data.class_embeddings
         self.vectors = None if vectors is None else torch.from_numpy(np.asarray(vectors, dtype=np.float32)).to(device)
 
@@ -133,4 +136,5 @@ class PairBatches:
         rows = rows.to(self.device)
         labels = self.labels[rows]
         vectors = None if self.vectors is None else self.vectors[labels]
-        return Batch(self.image[rows], self.text[rows], labels, vectors, self.text.mask_of(rows))
+        mask, pictures = self.text.mask_of(rows), self.pictures[rows]
+        return Batch(self.image[rows], self.text[rows], labels, vectors, mask, pictures)

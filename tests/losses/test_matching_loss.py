@@ -15,8 +15,9 @@ def by_definition(matched, unmatched, valid, kind, margin):
     n = len(matched)
     pairs = [(i, j) for i in range(n) for j in range(len(unmatched[i])) if valid[i][j]]
     if kind == "triplet":
-        hinges = [max(0.0, margin + unmatched[i][j] - matched[i]) for i, j in pairs]
-        return sum(hinges) / max(len(hinges), 1)
+        return (
+            sum(max([0.0, *(margin + unmatched[i][j] - matched[i] for k, j in pairs if k == i)]) for i in range(n)) / n
+        )
     if kind == "binary":
         yes = sum(-math.log(1 / (1 + math.exp(-p))) for p in matched) / n
         no = sum(-math.log(1 - 1 / (1 + math.exp(-unmatched[i][j]))) for i, j in pairs) / max(len(pairs), 1)

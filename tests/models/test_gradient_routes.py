@@ -59,6 +59,17 @@ GENERATORS = ("generators.image", "generators.text")
 VARIATIONAL = (*ENCODERS, "encoders.class")
 SPECIFIC = ("specific.image", "specific.text")
 DISCRIMINATORS = ("discriminators.image", "discriminators.text")
+ATTENTION = ("matching.attention", "matching.fusion", "matching.pooling")
+
+
+def attention_matching(kind: str, *scorer: str, **values: Any) -> Route:
+    losses = {
+        "contrastive": (*ENCODERS, "scales.contrastive"),
+        "matching": (*ENCODERS, *scorer, *(() if kind == "triplet" else ("scales.matching",))),
+    }
+    return one_step(losses, matching_loss=kind, margin=1.0, **values)
+
+
 ROUTES: dict[str, tuple[Route, ...]] = {
     "acmr": (
         Route(
@@ -71,6 +82,12 @@ ROUTES: dict[str, tuple[Route, ...]] = {
             {"generator": (*ENCODERS, "classifier"), "discriminator": ("discriminator",)},
             {"adversary": "alternating", "triplets": "hinge"},
         ),
+    ),
+    "attentionmatching": (
+        # A sum has no weights, and neither has a mean.
+        attention_matching("softmax", *ATTENTION[:1]),
+        attention_matching("triplet", *ATTENTION, fusion="gate", pooling="attention"),
+        attention_matching("binary", *ATTENTION[:2], "threshold", fusion="concat", pooling="max"),
     ),
     "barlowtwins": (one_step({"cross_correlation": ENCODERS}),),
     "corrae": (
@@ -202,14 +219,19 @@ def build(name: str, route: Route) -> tuple[TwoTower, Batch]:
     network = method._build(D_IMAGE, D_TEXT, CLASSES, D_CLASS)
     labels = torch.arange(PAIRS) % CLASSES
     vectors = torch.randn(CLASSES, D_CLASS)
-    return network, Batch(torch.randn(PAIRS, D_IMAGE), torch.randn(PAIRS, D_TEXT), labels, vectors[labels])
+    features = torch.randn(PAIRS, D_IMAGE), torch.randn(PAIRS, D_TEXT)
+    mask = None
+    if method.takes_sequences:  # what weighs positions has nothing to weigh where there is one
+        features, mask = (torch.randn(PAIRS, 3, D_IMAGE), torch.randn(PAIRS, 4, D_TEXT)), torch.rand(PAIRS, 4) < 0.7
+        mask[:, 0] = True
+    return network, Batch(*features, labels, vectors[labels], mask)
 
 
 def part_of(parameter: str) -> str:
     """The part that a parameter belongs to: a child of the network, or a named one of its module dictionaries."""
     head, _, rest = parameter.partition(".")
     named = rest.split(".")[0]
-    return f"{head}.{named}" if not named.isdigit() and named not in ("weight", "bias", "layers") else head
+    return f"{head}.{named}" if named and not named.isdigit() and named not in ("weight", "bias", "layers") else head
 
 
 def moved(network: TwoTower, loss: torch.Tensor, parameters: dict[str, torch.nn.Parameter]) -> set[str]:

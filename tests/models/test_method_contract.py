@@ -66,6 +66,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "corrae": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "decoder_hidden": (12,)},
     "softcca": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,)},
     "barlowtwins": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,)},
+    "attentionmatching": {"epochs": 2, "batch_size": 16, "code_width": 6, "heads": 2},
 }
 # A hyper-parameter, another value for it, and the width of the codes with it.
 OTHER: dict[str, tuple[str, Any, int]] = {
@@ -92,6 +93,7 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "corrae": ("code_width", 5, 5),
     "softcca": ("code_width", 5, 5),
     "barlowtwins": ("code_width", 5, 5),
+    "attentionmatching": ("code_width", 4, 4),
 }
 # Code widths that the pairs decide: six classes have five directions, their embeddings ten dimensions.
 WIDTH = {"clustercca": 5, "dadn": 10, "eszsl": 10, "jfse": 10, "sae": 10}

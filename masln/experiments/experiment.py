@@ -28,7 +28,7 @@ class Experiment:
     Attributes:
         config: What was run.
         directory: The folder.
-        records: A record a run, of the methods all of whose runs ended well.
+        records: A record a run, of the methods all of whose runs ended well; two of a run that re-ranked.
         failed: Place of each run that did not, and why; only runs in processes of their own go on past one.
     """
 
@@ -94,7 +94,8 @@ def run_experiment(
     else:
         failed = run_apart(runs, config, directory, resume=resume, progress=progress, jobs=jobs)
     lost = {run.method for run in runs if run.place in failed}
-    records = [_read(run, directory, dataset, config) for run in runs_of(config) if run.method not in lost]
+    ended = [_read(run, directory, dataset, config) for run in runs_of(config) if run.method not in lost]
+    records = [record for run in ended for record in run.as_methods()]
     experiment = Experiment(config, directory, records, failed)
     if not records:
         raise RunFailedError(experiment.failure)
@@ -105,8 +106,8 @@ def run_experiment(
 def read_experiment(directory: Path) -> Experiment:
     """Read the records of a finished experiment from its folder."""
     config = open_experiment(directory)
-    records = [RunDirectory(directory / run.place).read() for run in runs_of(config)]
-    return Experiment(config, directory, records)
+    runs = [RunDirectory(directory / run.place).read() for run in runs_of(config)]
+    return Experiment(config, directory, [record for run in runs for record in run.as_methods()])
 
 
 def evaluate_experiment(directory: Path) -> Experiment:
@@ -123,7 +124,7 @@ def evaluate_experiment(directory: Path) -> Experiment:
         facts = own.read().facts
         _check_data(facts, dataset, config, own.path)
         evaluations = evaluate_method(load_method(own.model), dataset, own.read_split(), config)
-        records.append(record_of(facts, evaluations, dataset.ids, pictures=dataset.pictures))
+        records += record_of(facts, evaluations, dataset.ids, pictures=dataset.pictures).as_methods()
     return Experiment(config, directory, records)
 
 

@@ -16,7 +16,7 @@ from masln.nn.gradient_reversal import reversal_schedule, reverse_gradient
 from masln.nn.layerwise_discriminator import LayerwiseDiscriminator
 from masln.nn.linear_algebra import fix_signs, gram_space, group_means, relative_ridge, ridge_factor, row_space
 from masln.nn.logit_scale import LogitScale
-from masln.nn.pooling import POOLINGS, SequencePooling
+from masln.nn.pooling import POOLINGS, AttentionPooling, MaxPooling, MeanPooling, as_sequence, build_pooling
 from masln.nn.projected import ProjectedEncoder
 from masln.nn.scaling import SCALINGS, InputScaling, scaling_of
 from masln.nn.sequence_fusion import FUSIONS, SequenceFusion
@@ -28,6 +28,7 @@ __all__ = [
     "POOLINGS",
     "SCALINGS",
     "AttentionFusion",
+    "AttentionPooling",
     "AttentiveEncoder",
     "CanonicalEncoder",
     "CodeMemory",
@@ -40,16 +41,19 @@ __all__ = [
     "LayerwiseDiscriminator",
     "LogitScale",
     "MatchedItems",
+    "MaxPooling",
+    "MeanPooling",
     "ModalityDiscriminator",
     "ProjectedEncoder",
     "Remembered",
     "ResidualEncoder",
     "SelfAttention",
     "SequenceFusion",
-    "SequencePooling",
     "TwinDecoders",
     "UnitLength",
+    "as_sequence",
     "build_encoder",
+    "build_pooling",
     "canonical_coefficients",
     "canonical_directions",
     "feed_forward",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from masln.nn.attention import SelfAttention
-from masln.nn.pooling import SequencePooling
+from masln.nn.pooling import as_sequence, build_pooling
 from masln.nn.unit_length import UnitLength
 
 __all__ = ["AttentiveEncoder"]
@@ -31,7 +31,7 @@ class AttentiveEncoder(nn.Module):
         super().__init__()
         self.projection = nn.Sequential(nn.Dropout(input_dropout), nn.Linear(d_in, width))
         self.attention = SelfAttention(width, heads, dropout=dropout)
-        self.pooling = SequencePooling(pooling, width)
+        self.pooling = build_pooling(pooling, width)
         self.unit_length = UnitLength()
 
     def states(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -41,13 +41,13 @@ class AttentiveEncoder(nn.Module):
             features: (n, length, d_in), or (n, d_in), a sequence of one.
             mask: (n, length) bool, True where valid, at least once in a row; None: all are.
         """
-        sequence = features if features.ndim == 3 else features[:, None]
+        sequence = features if features.ndim == 3 else features[:, None]  # without a mask attention is faster
         found: Tensor = self.attention(self.projection(sequence), mask)
         return found
 
     def pooled(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """The codes, (n, width), of what ``states`` gave."""
-        code: Tensor = self.unit_length(self.pooling(states, mask))
+        code: Tensor = self.unit_length(self.pooling(*as_sequence(states, mask)))
         return code
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from masln.nn.attention import CrossAttention, KeysValues
-from masln.nn.pooling import SequencePooling
+from masln.nn.pooling import as_sequence, build_pooling
 from masln.nn.sequence_fusion import SequenceFusion
 
 __all__ = ["CrossMatching", "MatchedItems"]
@@ -58,7 +58,7 @@ class CrossMatching(nn.Module):
         #: By the modality that looks.
         self.attention = nn.ModuleDict({side: CrossAttention(width, heads, dropout=dropout) for side in sides})
         self.fusion = nn.ModuleDict({side: SequenceFusion(fusion, width) for side in sides})
-        self.pooling = nn.ModuleDict({side: SequencePooling(pooling, width) for side in sides})
+        self.pooling = nn.ModuleDict({side: build_pooling(pooling, width) for side in sides})
 
     def prepare(self, modality: str, codes: Tensor, states: Tensor, mask: Tensor | None = None) -> MatchedItems:
         """Make pictures or texts ready, each once, however many pairs it is in.
@@ -91,5 +91,5 @@ class CrossMatching(nn.Module):
         attention = self.attention[modality]
         assert isinstance(attention, CrossAttention)
         seen = attention.attend(own.queries, other.looked_at, other.mask)
-        pooled: Tensor = self.pooling[modality](self.fusion[modality](own.states, seen), own.mask)
+        pooled: Tensor = self.pooling[modality](*as_sequence(self.fusion[modality](own.states, seen), own.mask))
         return pooled

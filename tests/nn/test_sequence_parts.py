@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from masln.errors import ConfigError
-from masln.nn import FUSIONS, POOLINGS, CrossAttention, SelfAttention, SequenceFusion, SequencePooling
+from masln.nn import FUSIONS, POOLINGS, AttentiveEncoder, CrossAttention, CrossMatching, SelfAttention, SequenceFusion
 
 WIDTH = 8
 
@@ -29,34 +29,6 @@ def padded(sequences: list[torch.Tensor], length: int) -> tuple[torch.Tensor, to
 
 def draw(*lengths: int) -> list[torch.Tensor]:
     return [torch.randn(length, WIDTH) for length in lengths]
-
-
-@pytest.mark.parametrize("kind", POOLINGS)
-@pytest.mark.parametrize("length", [5, 9])
-def test_pooling_padded_equals_unpadded(kind, length):
-    pooling, sequences = SequencePooling(kind, WIDTH), draw(5, 1, 3)
-    found = pooling(*padded(sequences, length))
-    for row, sequence in zip(found, sequences, strict=True):
-        torch.testing.assert_close(row, pooling(sequence[None])[0])
-
-
-@pytest.mark.parametrize("kind", POOLINGS)
-def test_pooling_ignores_what_is_not_even_a_number(kind):
-    together, mask = padded(draw(4, 2), 6)
-    expected = SequencePooling(kind, WIDTH).eval()
-    broken = together.masked_fill(~mask[..., None], torch.nan)
-    torch.testing.assert_close(expected(broken, mask), expected(together, mask))
-
-
-def test_poolings_are_what_they_say():
-    (sequence,) = draw(6)
-    torch.testing.assert_close(SequencePooling("max", WIDTH)(sequence[None])[0], sequence.max(dim=0).values)
-    torch.testing.assert_close(SequencePooling("mean", WIDTH)(sequence[None])[0], sequence.mean(dim=0))
-    pooling = SequencePooling("attention", WIDTH)
-    first, _, last = pooling.relevance
-    scores = [last.weight[0] @ torch.tanh(first.weight @ x + first.bias) for x in sequence]
-    weights = torch.softmax(torch.stack(scores), dim=0)
-    torch.testing.assert_close(pooling(sequence[None])[0], weights @ sequence)
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
@@ -144,7 +116,46 @@ def test_fusion_of_a_position_looks_at_no_other(kind):
     torch.testing.assert_close(fusion(own, seen)[mask], fusion(own[mask], seen[mask]))
 
 
-@pytest.mark.parametrize("make", [lambda: SequencePooling("mena", 4), lambda: SequenceFusion("mena", 4)])
-def test_unknown_kinds_name_the_known_ones(make):
-    with pytest.raises(ConfigError, match=r"unknown (pooling|fusion) 'mena'.*known: "):
-        make()
+def test_an_unknown_fusion_names_the_known_ones():
+    with pytest.raises(ConfigError, match=r"unknown fusion 'gates' \(did you mean 'gate'\?\)"):
+        SequenceFusion("gates", 4)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_an_attentive_encoder_padded_equals_unpadded(pooling):
+    encoder, sequences = AttentiveEncoder(WIDTH, 6, heads=2, pooling=pooling), draw(5, 1, 3)
+    found = encoder(*padded(sequences, 9))
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(3))
+    for row, sequence in zip(found, sequences, strict=True):
+        torch.testing.assert_close(row, encoder(sequence[None])[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(encoder(sequences[1]), encoder(sequences[1][None]))
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_matching_padded_equals_unpadded(pooling, fusion):
+    matching, words = CrossMatching(WIDTH, 2, fusion=fusion, pooling=pooling), draw(5, 1, 3)
+    codes, regions = torch.randn(2, 3, WIDTH), torch.randn(3, 4, WIDTH)
+    images = matching.prepare("image", codes[0], regions)
+    together, mask = padded(words, 9)
+    texts = matching.prepare("text", codes[1], together, mask)
+    scores, weights = matching(images, texts), matching.weights(images, texts)
+    assert not weights[~mask].any()
+    for row, own in enumerate(words):
+        alone = images.take(torch.tensor([row])), matching.prepare("text", codes[1, row : row + 1], own[None])
+        torch.testing.assert_close(scores[row], matching(*alone)[0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(weights[row, : len(own)], matching.weights(*alone)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_score_adds_the_cosine_of_codes_and_that_of_what_was_seen():
+    matching = CrossMatching(WIDTH, 2, fusion="sum", pooling="mean")
+    codes, regions, words = torch.eye(WIDTH)[:2], torch.randn(1, 4, WIDTH), torch.randn(1, 3, WIDTH)
+    images, texts = matching.prepare("image", codes[:1], regions), matching.prepare("text", codes[:1], words)
+    pooled = [
+        (regions + matching.attention["image"](regions, words)).mean(dim=1),
+        (words + matching.attention["text"](words, regions)).mean(dim=1),
+    ]
+    expected = 1 + torch.cosine_similarity(*pooled)
+    torch.testing.assert_close(matching(images, texts), expected)
+    apart = matching.prepare("text", codes[1:], words)
+    torch.testing.assert_close(matching(images, apart), expected - 1)

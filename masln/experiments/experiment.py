@@ -8,17 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from masln.data import ClassSplit, PairedDataset, bundle_hash, load_dataset
-from masln.errors import DataError, RunFailedError
+from masln.errors import ConfigError, DataError, RunFailedError
 from masln.evaluation import part_rows
 from masln.experiments.config import RunConfig
 from masln.experiments.directory import RunDirectory, open_experiment, open_saved, start_experiment, write_json
 from masln.experiments.record import RunRecord, record_of
 from masln.experiments.runs import Run, evaluate_method, run_apart, run_here, runs_of
 from masln.experiments.summary import summary_rows
-from masln.models import load_method, make_method
+from masln.models import JointScorer, load_method, make_method, method_resolver
 from masln.training import resolve_device
 
-__all__ = ["Experiment", "evaluate_experiment", "read_experiment", "run_experiment"]
+__all__ = [
+    "Experiment",
+    "check_data",
+    "evaluate_experiment",
+    "read_experiment",
+    "run_experiment",
+    "run_with_attention",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +129,7 @@ def evaluate_experiment(directory: Path) -> Experiment:
     for run in runs_of(config):
         own = RunDirectory(directory / run.place)
         facts = own.read().facts
-        _check_data(facts, dataset, config, own.path)
+        check_data(facts, dataset, config, own.path)
         evaluations = evaluate_method(load_method(own.model), dataset, own.read_split(), config)
         records += record_of(facts, evaluations, dataset.ids, pictures=dataset.pictures).as_methods()
     return Experiment(config, directory, records)
@@ -135,11 +142,27 @@ def baseline_of(config: RunConfig) -> str | None:
 
 def _read(run: Run, directory: Path, dataset: PairedDataset, config: RunConfig) -> RunRecord:
     record = RunDirectory(directory / run.place).read()
-    _check_data(record.facts, dataset, config, directory / run.place)
+    check_data(record.facts, dataset, config, directory / run.place)
     return record
 
 
-def _check_data(facts: Mapping[str, Any], dataset: PairedDataset, config: RunConfig, where: Path) -> None:
+def run_with_attention(directory: Path) -> tuple[RunConfig, Run]:
+    """The first run of an experiment whose method has attention to show, with the experiment's configuration.
+
+    Raises:
+        ConfigError: it is no directory of an experiment, or no such method is among its own.
+    """
+    config = open_experiment(directory)
+    for run in runs_of(config):
+        if issubclass(method_resolver.lookup(run.method), JointScorer):
+            return config, run
+    able = ", ".join(name for name, cls in method_resolver.lookup_dict.items() if issubclass(cls, JointScorer))
+    ran = ", ".join(dict.fromkeys((config.method, *config.baselines)))
+    raise ConfigError(f"{directory} has no method with attention to show, only {ran}; train one that has it: {able}")
+
+
+def check_data(facts: Mapping[str, Any], dataset: PairedDataset, config: RunConfig, where: Path) -> None:
+    """Raise DataError where a run was made on other data than those that bear its dataset's name now."""
     if facts["data_hash"] != bundle_hash(dataset):
         raise DataError(
             f"{config.data} has hash {bundle_hash(dataset)} but {where} was made on {facts['data_hash']}; "

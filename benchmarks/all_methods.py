@@ -4,11 +4,12 @@
 
 Each table is that of ``masln compare --data BUNDLE --split seen_unseen --normalize block --seed 1000``: every method
 chooses on validation classes from a search space of its own and is fitted on all seen classes; queries search the test
-items. Each method is an experiment of its own in RUNS, so that a run which is there is never made again, and a method
-that is new joins the table. Class splits are seeded from 1000 on, apart from those (100 to 102) on whose validation
-classes defaults were chosen.
+items. Class splits are seeded from 1000 on, apart from those (100 to 102) on whose validation classes defaults were
+chosen. Each method on each split is an experiment of its own in RUNS, one class split after the other: a run that is
+there is never made again, a method that is new joins the table, and a table holds the class splits that all of its
+methods have. Several calls may share RUNS where their datasets differ: one a core (``taskset``) and none waits.
 
-Time is that of the processor, one thread a run. A method without all of its runs is not in the table, and said to fail.
+Time is that of the processor. A method that fails is not in the table, and the JSON says why.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 
 os.environ.update(OMP_WAIT_POLICY="PASSIVE", OMP_NUM_THREADS="1")
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -26,25 +28,26 @@ import click
 from benchmarks.datasets import research_bundles
 from masln.errors import MaslnError
 from masln.evaluation import Protocol
-from masln.experiments import Experiment, RunConfig, comparison_methods, comparison_rows, run_experiment
+from masln.experiments import Experiment, RunConfig, RunRecord, comparison_methods, comparison_rows, run_experiment
 from masln.reporting import comparison_cells, markdown_table
-from masln.training import write_atomically
+from masln.training import progress_bar, write_atomically
 
 PROTOCOL = Protocol(setting="seen_unseen", gallery="test", normalize="block")
 PARTS = ("unseen", "seen", "generalized unseen", "generalized seen")
 
 
-def run_method(name: str, data: Path, directory: Path, *, splits: int, first_split: int, jobs: int) -> Experiment:
-    """All runs of one method on one dataset; those that are there are read."""
-    config = RunConfig(name, str(data), baselines=(), protocol=PROTOCOL, splits=splits, seed=first_split, device="cpu")
-    return run_experiment(config, directory, resume=directory.exists(), progress=True, jobs=jobs)
+def run_method(name: str, data: Path, directory: Path, seed: int) -> RunRecord:
+    """The run of one method on the class split of this seed, in a process of its own; one that is there is read."""
+    config = RunConfig(name, str(data), baselines=(), protocol=PROTOCOL, seed=seed, device="cpu")
+    experiment = run_experiment(config, directory, resume=directory.exists(), jobs=1)
+    (record,) = experiment.records
+    return dataclasses.replace(record, facts={**record.facts, "split": seed})
 
 
-def table_of(experiments: list[Experiment]) -> list[dict[str, Any]]:
+def table_of(records: list[RunRecord], data: Path) -> list[dict[str, Any]]:
     """Rows of all methods of one dataset, tested against CCA together."""
-    records = [record for experiment in experiments for record in experiment.records]
-    joined = RunConfig(**vars(experiments[0].config) | {"baselines": ("cca",)})
-    rows = comparison_rows(Experiment(joined, experiments[0].directory, records))
+    config = RunConfig("cca", str(data), protocol=PROTOCOL)
+    rows = comparison_rows(Experiment(config, Path(), records))
     return [row for row in rows if row["part"] in PARTS]
 
 
@@ -55,29 +58,28 @@ def table_of(experiments: list[Experiment]) -> list[dict[str, Any]]:
 @click.option("--methods", default="all", show_default=True)
 @click.option("--splits", default=10, show_default=True)
 @click.option("--first-split", default=1000, show_default=True, help="Seed of the first class split.")
-@click.option("--jobs", default=2, show_default=True, help="Processes, one thread each.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("benchmarks/results/all_methods.json"))
-def main(
-    data_root: Path, runs: Path, datasets: str, methods: str, splits: int, first_split: int, jobs: int, out: Path
-) -> None:
-    """Run what is missing and write the tables as JSON and Markdown, anew after every method."""
+def main(data_root: Path, runs: Path, datasets: str, methods: str, splits: int, first_split: int, out: Path) -> None:
+    """Run what is missing; write the tables as JSON and Markdown, anew whenever all methods have one split more."""
     bundles = research_bundles(data_root, runs / "bundles")
-    result: dict[str, Any] = {"splits": splits, "first_split": first_split, "protocol": PROTOCOL.describe()}
-    result["datasets"] = {}
+    names = comparison_methods("cca,chance," + methods, "")
+    tables = json.loads(out.read_text(encoding="utf-8"))["datasets"] if out.exists() else {}
+    result = {"first_split": first_split, "protocol": PROTOCOL.describe(), "datasets": tables}
     for dataset in datasets.split(","):
-        experiments, failed = [], {}
-        for name in comparison_methods("cca,chance," + methods, ""):  # the baseline first: it is in every table
-            place = runs / dataset / name
-            try:
-                found = run_method(name, bundles[dataset], place, splits=splits, first_split=first_split, jobs=jobs)
-            except MaslnError as error:
-                failed[name] = str(error)
-                continue
-            if found.failed:
-                failed[name] = found.failure
-            else:
-                experiments.append(found)
-            result["datasets"][dataset] = {"rows": table_of(experiments), "failed": failed}
+        records: list[RunRecord] = []
+        failed: dict[str, str] = {}
+        for seed in range(first_split, first_split + splits):
+            with progress_bar(f"{dataset}, class split {seed}", len(names), show=True) as advance:
+                for name in names:
+                    if name not in failed:
+                        try:
+                            records.append(run_method(name, bundles[dataset], runs / dataset / name / str(seed), seed))
+                        except MaslnError as error:
+                            failed[name] = str(error)
+                    advance()
+            kept = [record for record in records if record.method not in failed]
+            done = seed + 1 - first_split
+            tables[dataset] = {"splits": done, "rows": table_of(kept, bundles[dataset]), "failed": failed}
             _write(result, out)
         for name, reason in failed.items():
             click.echo(f"{dataset}, {name}: {reason}")
@@ -86,12 +88,11 @@ def main(
 def _write(result: dict[str, Any], out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, (json.dumps(result, indent=1) + "\n").encode())
-    tables = [
-        f"## {dataset}\n\n{markdown_table([comparison_cells(row) for row in found['rows']])}\n"
-        for dataset, found in result["datasets"].items()
-    ]
-    head = f"# Every method, {result['splits']} class splits\n\n{result['protocol']} (`benchmarks/all_methods.py`).\n\n"
-    write_atomically(out.with_suffix(".md"), (head + "\n".join(tables)).encode())
+    parts = [f"# Every method\n\n{result['protocol']} (`benchmarks/all_methods.py`).\n"]
+    for dataset, found in result["datasets"].items():
+        rows = markdown_table([comparison_cells(row) for row in found["rows"]])
+        parts.append(f"## {dataset}, {found['splits']} class splits\n\n{rows}")
+    write_atomically(out.with_suffix(".md"), "\n".join(parts).encode())
 
 
 if __name__ == "__main__":

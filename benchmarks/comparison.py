@@ -76,7 +76,7 @@ def run_job(job: Job) -> RunRecord:
         seed=job.split,
         select=job.select,
     )
-    codes = method.encode_image(dataset.image), method.encode_text(dataset.text)
+    codes = method.encode_image(dataset.image), method.encode_text(dataset.text, dataset.text_mask)
     evaluations = {
         part: evaluate(
             *codes,

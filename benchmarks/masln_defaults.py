@@ -100,7 +100,7 @@ def run_job(job: Job) -> tuple[float, float]:
     method = make_method(job.method, **job.hyperparameters).fit(fit)
 
     def score(pairs: PairedDataset) -> float:
-        codes = method.encode_image(pairs.image), method.encode_text(pairs.text)
+        codes = method.encode_image(pairs.image), method.encode_text(pairs.text, pairs.text_mask)
         return float(np.mean(retrieval_map(*codes, pairs.labels, normalize="block")))
 
     return score(validation), score(seen)

@@ -81,6 +81,35 @@ def accuracy_block() -> str:
     )
 
 
+def all_methods_block() -> str:
+    """Every method on every dataset of ``all_methods.json``, the best on unseen classes first."""
+    result = _read("all_methods")
+    if not result:
+        return ""
+    table: dict[str, dict[str, Any]] = {}
+    ratios: dict[str, list[float]] = {}
+    for dataset, study in result["datasets"].items():
+        found = {(row["part"], row["method"]): row for row in study["rows"]}
+        for part, method in found:
+            if part == "unseen":
+                unseen, seen, cca = (found[key] for key in ((part, method), ("seen", method), (part, "cca")))
+                differs = unseen["p"] is not None and unseen["p"] < 0.05
+                mark = ("+" if unseen["average"] > cca["average"] else "-") if differs else ""
+                row = table.setdefault(method, {"method": f"`{method}`"} | dict.fromkeys(result["datasets"]))
+                row[dataset] = f"{unseen['average']:.3f}{mark} ({seen['average']:.3f})"
+                ratios.setdefault(method, []).append(unseen["average"] / cca["average"])
+    ordered = sorted(table, key=lambda method: -sum(ratios[method]) / len(ratios[method]))
+    counts = ", ".join(f"{dataset} {study['splits']}" for dataset, study in result["datasets"].items())
+    return (
+        f"Every method: unseen mAP (seen mAP), mean over class splits ({counts}) seeded from {result['first_split']} "
+        "on; queries search the test items, codes block-normalised; each run chooses on validation classes from a "
+        "search space of its own. + and -: above or below ridge CCA by the paired permutation test over queries at "
+        ".05, Holm-corrected over the dataset's table. Intervals, p, wins, time and memory of each are in "
+        "[benchmarks/results/all_methods.md](benchmarks/results/all_methods.md) (`benchmarks/all_methods.py`).\n\n"
+        f"{markdown_table([table[method] for method in ordered])}\n"
+    )
+
+
 def ablation_block() -> str:
     """One part of MASLN switched off at a time, from ``ablation.json``."""
     result = _read("ablation")
@@ -238,7 +267,7 @@ def main(run: Path | None, readme: Path) -> None:
     text = readme.read_text(encoding="utf-8")
     if run:
         text = _fill(text, "result", run_block(run))
-    blocks = (accuracy_block(), ablation_block(), preparation_block(), care_block(), speed_block())
+    blocks = (accuracy_block(), all_methods_block(), ablation_block(), preparation_block(), care_block(), speed_block())
     for name, block in (("sets", sets_block()), ("methods", methods_block()), ("figures", "".join(blocks))):
         text = _fill(text, name, block)
     readme.write_text(text, encoding="utf-8")

@@ -11,6 +11,7 @@ from masln.models.cada_vae import CADAVAE
 from masln.models.cca import CCA
 from masln.models.chance import Chance
 from masln.models.cluster_cca import ClusterCCA
+from masln.models.contrastive import ContrastiveMethod, TemperedMethod
 from masln.models.corr_ae import CorrAE
 from masln.models.dadn import DADN
 from masln.models.dcca import DCCA
@@ -21,7 +22,9 @@ from masln.models.deep_sm import DeepSM
 from masln.models.dscmr import DSCMR
 from masln.models.eszsl import ESZSL
 from masln.models.feature_gan import FeatureGAN
+from masln.models.fusion_embedding import FusionEmbedding
 from masln.models.gmlda import GMLDA
+from masln.models.info_nce import InfoNCE
 from masln.models.jfse import JFSE
 from masln.models.joint import JointScorer, JointTower
 from masln.models.kcca import KCCA, KERNELS
@@ -31,14 +34,18 @@ from masln.models.mdvae import MDVAE
 from masln.models.pls import PLS
 from masln.models.sae import SAE
 from masln.models.scm import SCM
+from masln.models.siglip import SigLIP
 from masln.models.soft_cca import SoftCCA
+from masln.models.supcon import SupCon
+from masln.models.triplet import Triplet
 from masln.models.two_encoders import ProjectedEncoders, ProjectedMethod, TwoEncoderMethod, TwoEncoders
 
 for _method in (
     *(MASLN, CCA, KCCA, PLS, ClusterCCA, SCM, GMLDA, ESZSL, SAE),
     *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
     *(DeepSM, DSCMR, ACMR, FeatureGAN),
-    *(DADN, JFSE, CADAVAE, MDVAE, AttentionMatching, Chance),
+    *(DADN, JFSE, CADAVAE, MDVAE),
+    *(InfoNCE, SigLIP, SupCon, Triplet, FusionEmbedding, AttentionMatching, Chance),
 ):
     method_resolver.register(_method)
 
@@ -66,18 +73,25 @@ __all__ = [
     "BarlowTwins",
     "Chance",
     "ClusterCCA",
+    "ContrastiveMethod",
     "CorrAE",
     "DeclaredMethod",
     "DeepMethod",
     "DeepSM",
     "FeatureGAN",
+    "FusionEmbedding",
+    "InfoNCE",
     "JointScorer",
     "JointTower",
     "LinearMethod",
     "Method",
     "ProjectedEncoders",
     "ProjectedMethod",
+    "SigLIP",
     "SoftCCA",
+    "SupCon",
+    "TemperedMethod",
+    "Triplet",
     "TwoEncoderMethod",
     "TwoEncoders",
     "TwoTower",

@@ -25,11 +25,12 @@ class TwoEncoders(TwoTower):
 
     def __init__(self, method: TwoEncoderMethod, d_image: int, d_text: int) -> None:
         super().__init__()
-        self.encoders = nn.ModuleDict({"image": self._encoder(method, d_image), "text": self._encoder(method, d_text)})
+        widths = {"image": d_image, "text": d_text}
+        self.encoders = nn.ModuleDict({name: self._encoder(method, width, name) for name, width in widths.items()})
         #: A statistic of few pairs is worth little: a last batch below half a batch joins the one before it (ours).
         self.smallest_batch = max(2, method.batch_size // 2)
 
-    def _encoder(self, method: TwoEncoderMethod, width: int) -> nn.Module:
+    def _encoder(self, method: TwoEncoderMethod, width: int, modality: str) -> nn.Module:
         return build_encoder(
             method.encoder,
             width,
@@ -43,8 +44,8 @@ class TwoEncoders(TwoTower):
 class ProjectedEncoders(TwoEncoders):
     """One encoder a modality; what it learns is projected to the code by what is solved for on all training pairs."""
 
-    def _encoder(self, method: TwoEncoderMethod, width: int) -> nn.Module:
-        return ProjectedEncoder(super()._encoder(method, width), method.code_width)
+    def _encoder(self, method: TwoEncoderMethod, width: int, modality: str) -> nn.Module:
+        return ProjectedEncoder(super()._encoder(method, width, modality), method.code_width)
 
     def learned_codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """f(x) and g(y), before the projection: (n, code_width) each."""

@@ -19,10 +19,20 @@ from masln.nn.logit_scale import LogitScale
 from masln.nn.pooling import POOLINGS, AttentionPooling, MaxPooling, MeanPooling, as_sequence, build_pooling
 from masln.nn.projected import ProjectedEncoder
 from masln.nn.scaling import SCALINGS, InputScaling, scaling_of
+from masln.nn.sequence_encoders import (
+    CONTEXTS,
+    BiLSTM,
+    SequenceEncoder,
+    TransformerContext,
+    build_context,
+    build_sequence_encoder,
+    sinusoidal_positions,
+)
 from masln.nn.sequence_fusion import FUSIONS, SequenceFusion
 from masln.nn.unit_length import UnitLength
 
 __all__ = [
+    "CONTEXTS",
     "ENCODERS",
     "FUSIONS",
     "POOLINGS",
@@ -30,6 +40,7 @@ __all__ = [
     "AttentionFusion",
     "AttentionPooling",
     "AttentiveEncoder",
+    "BiLSTM",
     "CanonicalEncoder",
     "CodeMemory",
     "CrossAttention",
@@ -48,12 +59,16 @@ __all__ = [
     "Remembered",
     "ResidualEncoder",
     "SelfAttention",
+    "SequenceEncoder",
     "SequenceFusion",
+    "TransformerContext",
     "TwinDecoders",
     "UnitLength",
     "as_sequence",
+    "build_context",
     "build_encoder",
     "build_pooling",
+    "build_sequence_encoder",
     "canonical_coefficients",
     "canonical_directions",
     "feed_forward",
@@ -66,4 +81,5 @@ __all__ = [
     "ridge_factor",
     "row_space",
     "scaling_of",
+    "sinusoidal_positions",
 ]

@@ -24,6 +24,7 @@ class Batch(NamedTuple):
         labels: (n,) int64.
         class_embeddings: (n, d_class), of each pair's class; None where the classes have none.
         text_mask: (n, tokens) bool, True where there is a token; None where the text is no sequence.
+        rows: (n,) int64, which of all training pairs these are.
         pictures: (n,) int64, equal where pairs show one picture; None: each its own.
     """
 
@@ -32,6 +33,7 @@ class Batch(NamedTuple):
     labels: Tensor
     class_embeddings: Tensor | None
     text_mask: Tensor | None = None
+    rows: Tensor | None = None
     pictures: Tensor | None = None
 
     @property
@@ -137,4 +139,4 @@ class PairBatches:
         labels = self.labels[rows]
         vectors = None if self.vectors is None else self.vectors[labels]
         mask, pictures = self.text.mask_of(rows), self.pictures[rows]
-        return Batch(self.image[rows], self.text[rows], labels, vectors, mask, pictures)
+        return Batch(self.image[rows], self.text[rows], labels, vectors, mask, rows, pictures)

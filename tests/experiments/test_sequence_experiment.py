@@ -11,6 +11,7 @@ import pytest
 
 from masln.data import PairedDataset, load_dataset, write_bundle
 from masln.errors import DataError
+from masln.evaluation import Protocol
 from masln.experiments import (
     RunDirectory,
     comparison_rows,
@@ -19,6 +20,7 @@ from masln.experiments import (
     run_experiment,
     summary_rows,
 )
+from masln.experiments.selection import validation_score
 from masln.models import load_method, method_resolver
 from masln.reporting import draw_plots, print_comparison, print_experiment
 from tests.conftest import make_sequences
@@ -55,7 +57,7 @@ def config(bundle: Path, **values):
 
 
 def test_sequences_go_from_a_bundle_to_a_table(bundle, tmp_path):
-    done = run_experiment(config(bundle, splits=2), tmp_path / "run")
+    done = run_experiment(config(bundle), tmp_path / "run")
     rows = summary_rows(done.records)
     assert {(row["part"], row["method"]) for row in rows} >= {("unseen", "pooled"), ("unseen", "chance")}
     assert all(np.isfinite(row["average"]) and "R@1" not in row for row in rows)
@@ -103,6 +105,14 @@ def test_instance_figures_are_those_of_a_plain_loop(bundle, tmp_path, capsys):
     assert "each picture being searched for and among once" in " ".join(capsys.readouterr().out.split())
     print_comparison(done, as_json=True)
     assert row["R@1"] in [r["R@1"] for r in json.loads(capsys.readouterr().out)["rows"]]
+
+
+def test_validation_pairs_are_relevant_as_those_of_the_test_will_be():
+    pairs = captioned()
+    codes = np.eye(pairs.pictures.max() + 1)[pairs.pictures]  # each picture's own, the same for all of its captions
+    score = validation_score(Protocol(**INSTANCE), pairs)
+    assert score(codes, codes, pairs.labels) == 1.0
+    assert validation_score(Protocol(), pairs)(codes, codes, pairs.labels) < 0.9
 
 
 def test_a_harmonic_mean_has_no_instance_figures(bundle, tmp_path, capsys):

@@ -137,6 +137,16 @@ ROUTES: dict[str, tuple[Route, ...]] = {
             {},
         ),
     ),
+    "infonce": (
+        one_step({"info_nce": ENCODERS}, learn_temperature=False),
+        one_step({"info_nce": (*ENCODERS, "logit_scale.log_scale")}, learn_temperature=True, memory=8),
+    ),
+    "fusionembedding": (
+        one_step(
+            {"triplet": ENCODERS, "classification": (*ENCODERS, "classifiers.image", "classifiers.text")},
+        ),
+        one_step({"triplet": ENCODERS}, classification=0.0, text_context="transformer", image_pooling="attention"),
+    ),
     "jfse": (
         # Each step hands its figures to its own group alone, though others take part in them.
         Route(
@@ -198,6 +208,10 @@ ROUTES: dict[str, tuple[Route, ...]] = {
             }
         ),
     ),
+    "siglip": (
+        one_step({"sigmoid": (*ENCODERS, "logit_bias")}, learn_temperature=False),
+        one_step({"sigmoid": (*ENCODERS, "logit_bias", "logit_scale.log_scale")}, learn_temperature=True),
+    ),
     "softcca": (
         one_step(
             {
@@ -206,6 +220,11 @@ ROUTES: dict[str, tuple[Route, ...]] = {
                 "text_decorrelation": ENCODERS[1:],
             }
         ),
+    ),
+    "supcon": (one_step({"supervised_contrastive": ENCODERS}, learn_temperature=False),),
+    "triplet": (
+        one_step({"triplet": ENCODERS}, negatives="semi-hard"),
+        one_step({"triplet": ENCODERS}, class_positives=True, memory=8),
     ),
 }
 CASES = [(name, route) for name, routes in ROUTES.items() for route in routes]
@@ -224,7 +243,7 @@ def build(name: str, route: Route) -> tuple[TwoTower, Batch]:
     if method.takes_sequences:  # what weighs positions has nothing to weigh where there is one
         features, mask = (torch.randn(PAIRS, 3, D_IMAGE), torch.randn(PAIRS, 4, D_TEXT)), torch.rand(PAIRS, 4) < 0.7
         mask[:, 0] = True
-    return network, Batch(*features, labels, vectors[labels], mask)
+    return network, Batch(*features, labels, vectors[labels], mask, rows=torch.arange(PAIRS))
 
 
 def part_of(parameter: str) -> str:

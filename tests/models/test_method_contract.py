@@ -67,6 +67,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "softcca": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,)},
     "barlowtwins": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,)},
     "attentionmatching": {"epochs": 2, "batch_size": 16, "code_width": 6, "heads": 2},
+    "infonce": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "learn_temperature": True},
+    "siglip": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "bias": -5.0},
+    "supcon": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "memory": 40},
+    "triplet": {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": (12,), "memory": 40},
+    "fusionembedding": {"epochs": 2, "batch_size": 16, "code_width": 6, "width": 8, "heads": 2},
 }
 # A hyper-parameter, another value for it, and the width of the codes with it.
 OTHER: dict[str, tuple[str, Any, int]] = {
@@ -94,6 +99,11 @@ OTHER: dict[str, tuple[str, Any, int]] = {
     "softcca": ("code_width", 5, 5),
     "barlowtwins": ("code_width", 5, 5),
     "attentionmatching": ("code_width", 4, 4),
+    "infonce": ("code_width", 5, 5),
+    "siglip": ("code_width", 5, 5),
+    "supcon": ("code_width", 5, 5),
+    "triplet": ("code_width", 5, 5),
+    "fusionembedding": ("code_width", 5, 5),
 }
 # Code widths that the pairs decide: six classes have five directions, their embeddings ten dimensions.
 WIDTH = {"clustercca": 5, "dadn": 10, "eszsl": 10, "jfse": 10, "sae": 10}

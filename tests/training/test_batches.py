@@ -29,6 +29,7 @@ def test_sequences_come_scaled_with_their_mask_and_zero_where_there_is_no_token(
     assert batch.image.shape[:2] == (4, 4) and batch.text.shape[:2] == (4, 7)
     mask = torch.from_numpy(PAIRS.text_mask)[ROWS]
     assert torch.equal(batch.text_mask, mask) and batch.text_inputs == (batch.text, batch.text_mask)
+    assert torch.equal(batch.rows, ROWS)
     scaling = InputScaling(kind, 16).fit(PAIRS.text, PAIRS.text_mask)
     expected = scaling(torch.from_numpy(PAIRS.text)[ROWS])
     torch.testing.assert_close(batch.text[mask], expected[mask])

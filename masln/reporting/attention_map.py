@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import math
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -183,22 +184,24 @@ def _figure(found: PairAttention) -> Figure:
     columns = min(_COLUMNS, len(titles))
     rows = -(-len(titles) // columns)
     height = 2.6 * picture.shape[0] / picture.shape[1]
-    figure = Figure(layout="constrained", figsize=(2.6 * columns + 1.0, (height + 0.35) * rows + 0.9))
+    figure = Figure(layout="constrained", figsize=(2.6 * columns + 1.0, (height + 0.1) * rows + 0.6))
     axes = np.atleast_1d(figure.subplots(nrows=rows, ncols=columns, squeeze=False)).ravel()
     scale = Normalize(0.0, float(shares.max()))  # one for all panels, so that they can be held against each other
     extent = (-0.5, picture.shape[1] - 0.5, picture.shape[0] - 0.5, -0.5)
+    grey = picture.mean(axis=-1) if picture.ndim == 3 else picture
     for axis, title, share in zip(axes, titles, shares, strict=False):
-        axis.imshow(picture)
-        axis.imshow(share, cmap="inferno", norm=scale, alpha=0.6, extent=extent, interpolation="bicubic")
+        # In grey, and clearer where less is looked at: colours of the picture would be read as weights.
+        axis.imshow(grey, cmap="gray", vmin=0, vmax=255)
+        own = scale(share)
+        axis.imshow(share, cmap="inferno", norm=scale, alpha=0.2 + 0.5 * own, extent=extent, interpolation="bilinear")
         axis.set_title(title, fontsize=10)
     for axis in axes:
         axis.set_axis_off()
     bar = figure.colorbar(ScalarMappable(scale, "inferno"), ax=axes.tolist(), shrink=0.8, aspect=30)
     bar.set_label(f"weight, in times the even share of 1/{regions}")
     figure.suptitle(
-        f"{found.pair}: {found.text}\n"
+        f"{textwrap.fill(f'{found.pair}: {found.text}', 32 * columns)}\n"
         f"{found.method}: joint score {found.score:.2f}, cosine of the codes {found.cosine:.2f}",
         fontsize=10,
-        wrap=True,
     )
     return figure

@@ -7,11 +7,7 @@ from pathlib import Path
 
 import click
 
-from masln.cli.options import debug_option, json_option, quiet_option
-
-images_option = click.option(
-    "--images", type=click.Path(), metavar="DIR", help="Folder of the raw pictures.  [default: as the manifest says]"
-)
+from masln.cli.options import debug_option, images_option, json_option, quiet_option
 
 
 @click.group()

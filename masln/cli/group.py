@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "Run many methods under one protocol and print one table.",
     "data": "List, fetch, describe, check and show datasets.",
     "evaluate": "Repeat the figures of a saved run.",
+    "explain": "Draw which regions of a picture the words of its text look at.",
     "methods": "List the methods and their hyper-parameters.",
     "prepare": "Make a bundle of your own pictures and texts.",
     "train": "Train a method and print its figures beside CCA and chance.",

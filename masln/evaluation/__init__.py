@@ -21,6 +21,7 @@ from masln.evaluation.precision import average_precision, mean_average_precision
 from masln.evaluation.protocol import Protocol
 from masln.evaluation.rank import iterate_rankings, map_rankings, rank
 from masln.evaluation.ranking import RankedRelevance
+from masln.evaluation.rerank import PairScore, Reranker, rerank, rerank_items, top_items
 from masln.evaluation.result import RECALLS, DirectionResult, query_metrics, score_direction
 from masln.evaluation.scores import SIMILARITIES
 from masln.evaluation.settings import PARTS, PartRows, SeenUnseen, part_rows
@@ -42,9 +43,11 @@ __all__ = [
     "DirectionResult",
     "Evaluation",
     "Interval",
+    "PairScore",
     "PartRows",
     "Protocol",
     "RankedRelevance",
+    "Reranker",
     "SeenUnseen",
     "Wins",
     "average_precision",
@@ -72,7 +75,10 @@ __all__ = [
     "rank",
     "recall_at",
     "reciprocal_rank",
+    "rerank",
+    "rerank_items",
     "retrieval_map",
     "score_direction",
     "student_interval",
+    "top_items",
 ]

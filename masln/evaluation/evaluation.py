@@ -14,6 +14,7 @@ from masln.errors import DataError, ProtocolError, unknown_name
 from masln.evaluation.normalize import block_normalize
 from masln.evaluation.precision import check_relevant
 from masln.evaluation.protocol import Protocol
+from masln.evaluation.rerank import Reranker, top_items
 from masln.evaluation.result import DirectionResult, score_direction
 from masln.evaluation.scores import as_codes
 from masln.evaluation.settings import PartRows, SeenUnseen, part_rows
@@ -103,6 +104,7 @@ def evaluate(
     instances: ArrayLike | None = None,
     label_sets: ArrayLike | None = None,
     class_names: Sequence[str] | None = None,
+    reranker: Reranker | None = None,
     threads: int | None = None,
 ) -> Evaluation:
     """Score the codes of all pairs of a dataset under a protocol, image-to-text and text-to-image.
@@ -121,6 +123,7 @@ def evaluate(
         label_sets: (n, n_classes) bool, which classes each pair carries. Given, pairs that mix seen and unseen classes
             are no queries, whatever the relevance (``part_rows``); relevance ``shared-label`` needs it.
         class_names: For the messages.
+        reranker: Puts the first items of every ranking in order anew, by the scores of the pairs.
         threads: At most this many; by default one for each core.
 
     Raises:
@@ -156,8 +159,8 @@ def evaluate(
             from_image = dataclasses.replace(part, queries=_first_of_each(match, part.queries))
             from_text = dataclasses.replace(part, gallery=_first_of_each(match, part.gallery))
         results[part.name] = {
-            "i2t": _direction(image, text, class_ids, relevance, from_image, protocol, threads),
-            "t2i": _direction(text, image, class_ids, relevance, from_text, protocol, threads),
+            direction: _direction(direction, image, text, class_ids, relevance, searched, protocol, reranker, threads)
+            for direction, searched in (("i2t", from_image), ("t2i", from_text))
         }
     return Evaluation(protocol, results)
 
@@ -172,22 +175,32 @@ def _first_of_each(instances: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[
 
 
 def _direction(
-    query_codes: NDArray[Any],
-    gallery_codes: NDArray[Any],
+    direction: str,
+    image: NDArray[Any],
+    text: NDArray[Any],
     class_ids: NDArray[Any],
     relevance: NDArray[Any],
     part: PartRows,
     protocol: Protocol,
+    reranker: Reranker | None,
     threads: int | None,
 ) -> DirectionResult:
+    query_codes, gallery_codes = (image, text) if direction == "i2t" else (text, image)
     queries, gallery = query_codes[part.queries], gallery_codes[part.gallery]
     if protocol.normalize == "block":
         queries, gallery = block_normalize(queries), block_normalize(gallery)
+    new_scores = None
+    if reranker is not None:
+        items = part.gallery[top_items(queries, gallery, k=reranker.k, similarity=protocol.similarity)]
+        searching = np.broadcast_to(part.queries[:, None], items.shape)
+        pairs = (searching, items) if direction == "i2t" else (items, searching)
+        new_scores = reranker.score(pairs[0].ravel(), pairs[1].ravel()).reshape(items.shape)
     return score_direction(
         *(queries, gallery, relevance[part.queries], relevance[part.gallery]),
         protocol=protocol,
         rows=part.queries,
         labels=class_ids[part.queries],
+        new_scores=new_scores,
         threads=threads,
     )
 

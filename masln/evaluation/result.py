@@ -13,6 +13,7 @@ from masln.evaluation import metrics as m
 from masln.evaluation.protocol import Protocol
 from masln.evaluation.rank import map_rankings
 from masln.evaluation.ranking import RankedRelevance
+from masln.evaluation.rerank import rerank
 
 RECALLS: Final = np.linspace(0.0, 1.0, 101)  # ours: every tenth is one of the 11 points
 
@@ -72,6 +73,7 @@ def score_direction(
     protocol: Protocol,
     rows: NDArray[np.int64],
     labels: NDArray[np.int64],
+    new_scores: NDArray[Any] | None = None,
     threads: int | None = None,
 ) -> DirectionResult:
     """Rank the gallery for each query and compute all metrics of the protocol.
@@ -85,16 +87,23 @@ def score_direction(
         protocol: Similarity, relevance, cutoffs and the mAP@k denominator are read.
         rows: (m,) dataset rows of the queries, to report.
         labels: (m,) class ids of the queries, to report and, without label sets, to average within.
+        new_scores: (m, k) of the first k items of each ranking, which are put in their order (see `rerank`).
         threads: At most this many.
     """
+
+    def figures(ranking: RankedRelevance) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]], NDArray[Any]]:
+        if new_scores is not None:
+            ranking = rerank(ranking, new_scores[ranking.queries])
+        return ranking.queries, *query_metrics(ranking, protocol=protocol)
+
     chunks = map_rankings(
-        lambda ranking: (ranking.queries, *query_metrics(ranking, protocol=protocol)),
+        figures,
         *(query_codes, gallery_codes, query_relevance, gallery_relevance),
         similarity=protocol.similarity,
         threads=threads,
     )
     order = np.argsort(np.concatenate([queries for queries, _, _ in chunks]), kind="stable")
-    per_query = {name: np.concatenate([figures[name] for _, figures, _ in chunks])[order] for name in chunks[0][1]}
+    per_query = {name: np.concatenate([found[name] for _, found, _ in chunks])[order] for name in chunks[0][1]}
     curve = np.concatenate([curve for _, _, curve in chunks])[order]
     scored = ~np.isnan(per_query["mAP"])
     means = {name: _mean(values[scored]) for name, values in per_query.items() if name != "first_rank"}

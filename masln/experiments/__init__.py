@@ -8,9 +8,11 @@ from masln.experiments.directory import RunDirectory
 from masln.experiments.experiment import (
     Experiment,
     baseline_of,
+    check_data,
     evaluate_experiment,
     read_experiment,
     run_experiment,
+    run_with_attention,
 )
 from masln.experiments.options import default_directory, make_config
 from masln.experiments.processes import available_cores
@@ -28,6 +30,7 @@ __all__ = [
     "apply_settings",
     "available_cores",
     "baseline_of",
+    "check_data",
     "comparison_methods",
     "comparison_rows",
     "default_directory",
@@ -40,5 +43,6 @@ __all__ = [
     "read_experiment",
     "read_setting",
     "run_experiment",
+    "run_with_attention",
     "summary_rows",
 ]

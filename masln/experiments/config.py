@@ -57,6 +57,8 @@ class RunConfig:
         seed: First seed of class splits and of methods.
         splits: Class splits, with seeds ``seed``, ``seed + 1``, ...
         seeds: Seeds of the method on each split.
+        rerank: How many items of every ranking a method with a joint score puts in order anew, for figures of their
+            own beside those of its codes; 0 leaves them out.
         device: See ``masln.training.Runtime``.
         precision: See ``masln.training.Runtime``.
     """
@@ -74,6 +76,7 @@ class RunConfig:
     seed: int = 0
     splits: int = 1
     seeds: int = 1
+    rerank: int = 50
     device: str = "auto"
     precision: str = "fp32"
 
@@ -88,8 +91,9 @@ class RunConfig:
         Runtime(device=self.device, precision=self.precision)  # refuses unknown ones
         if "seed" in self.hyperparameters and self.seeds > 1:
             raise ConfigError("a fixed hyper-parameter seed makes several seeds equal; leave it out and set seed")
-        if self.seed < 0:
-            raise ConfigError(f"seed must not be negative, got {self.seed}")
+        for name in ("seed", "rerank"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.splits > 1 and (self.class_split != "random" or self.protocol.setting == "standard"):
             raise ConfigError("several splits need the random class split of seen_unseen or generalized; use --seeds")
 

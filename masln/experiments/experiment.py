@@ -8,17 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from masln.data import ClassSplit, PairedDataset, bundle_hash, load_dataset
-from masln.errors import DataError, RunFailedError
+from masln.errors import ConfigError, DataError, RunFailedError
 from masln.evaluation import part_rows
 from masln.experiments.config import RunConfig
 from masln.experiments.directory import RunDirectory, open_experiment, open_saved, start_experiment, write_json
 from masln.experiments.record import RunRecord, record_of
 from masln.experiments.runs import Run, evaluate_method, run_apart, run_here, runs_of
 from masln.experiments.summary import summary_rows
-from masln.models import load_method, make_method
+from masln.models import JointScorer, load_method, make_method, method_resolver
 from masln.training import resolve_device
 
-__all__ = ["Experiment", "evaluate_experiment", "read_experiment", "run_experiment"]
+__all__ = [
+    "Experiment",
+    "check_data",
+    "evaluate_experiment",
+    "read_experiment",
+    "run_experiment",
+    "run_with_attention",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +35,7 @@ class Experiment:
     Attributes:
         config: What was run.
         directory: The folder.
-        records: A record a run, of the methods all of whose runs ended well.
+        records: A record a run, of the methods all of whose runs ended well; two of a run that re-ranked.
         failed: Place of each run that did not, and why; only runs in processes of their own go on past one.
     """
 
@@ -94,7 +101,8 @@ def run_experiment(
     else:
         failed = run_apart(runs, config, directory, resume=resume, progress=progress, jobs=jobs)
     lost = {run.method for run in runs if run.place in failed}
-    records = [_read(run, directory, dataset, config) for run in runs_of(config) if run.method not in lost]
+    ended = [_read(run, directory, dataset, config) for run in runs_of(config) if run.method not in lost]
+    records = [record for run in ended for record in run.as_methods()]
     experiment = Experiment(config, directory, records, failed)
     if not records:
         raise RunFailedError(experiment.failure)
@@ -105,8 +113,8 @@ def run_experiment(
 def read_experiment(directory: Path) -> Experiment:
     """Read the records of a finished experiment from its folder."""
     config = open_experiment(directory)
-    records = [RunDirectory(directory / run.place).read() for run in runs_of(config)]
-    return Experiment(config, directory, records)
+    runs = [RunDirectory(directory / run.place).read() for run in runs_of(config)]
+    return Experiment(config, directory, [record for run in runs for record in run.as_methods()])
 
 
 def evaluate_experiment(directory: Path) -> Experiment:
@@ -121,9 +129,9 @@ def evaluate_experiment(directory: Path) -> Experiment:
     for run in runs_of(config):
         own = RunDirectory(directory / run.place)
         facts = own.read().facts
-        _check_data(facts, dataset, config, own.path)
+        check_data(facts, dataset, config, own.path)
         evaluations = evaluate_method(load_method(own.model), dataset, own.read_split(), config)
-        records.append(record_of(facts, evaluations, dataset.ids, pictures=dataset.pictures))
+        records += record_of(facts, evaluations, dataset.ids, pictures=dataset.pictures).as_methods()
     return Experiment(config, directory, records)
 
 
@@ -134,11 +142,27 @@ def baseline_of(config: RunConfig) -> str | None:
 
 def _read(run: Run, directory: Path, dataset: PairedDataset, config: RunConfig) -> RunRecord:
     record = RunDirectory(directory / run.place).read()
-    _check_data(record.facts, dataset, config, directory / run.place)
+    check_data(record.facts, dataset, config, directory / run.place)
     return record
 
 
-def _check_data(facts: Mapping[str, Any], dataset: PairedDataset, config: RunConfig, where: Path) -> None:
+def run_with_attention(directory: Path) -> tuple[RunConfig, Run]:
+    """The first run of an experiment whose method has attention to show, with the experiment's configuration.
+
+    Raises:
+        ConfigError: it is no directory of an experiment, or no such method is among its own.
+    """
+    config = open_experiment(directory)
+    for run in runs_of(config):
+        if issubclass(method_resolver.lookup(run.method), JointScorer):
+            return config, run
+    able = ", ".join(name for name, cls in method_resolver.lookup_dict.items() if issubclass(cls, JointScorer))
+    ran = ", ".join(dict.fromkeys((config.method, *config.baselines)))
+    raise ConfigError(f"{directory} has no method with attention to show, only {ran}; train one that has it: {able}")
+
+
+def check_data(facts: Mapping[str, Any], dataset: PairedDataset, config: RunConfig, where: Path) -> None:
+    """Raise DataError where a run was made on other data than those that bear its dataset's name now."""
     if facts["data_hash"] != bundle_hash(dataset):
         raise DataError(
             f"{config.data} has hash {bundle_hash(dataset)} but {where} was made on {facts['data_hash']}; "

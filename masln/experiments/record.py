@@ -14,7 +14,7 @@ from masln.evaluation import DIRECTIONS, Evaluation
 
 __all__ = ["RunRecord", "record_of"]
 
-GENERALIZED = "generalized "
+GENERALIZED, RERANKED = "generalized ", "reranked "
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,8 @@ class RunRecord:
     Attributes:
         facts: ``method``, ``split``, ``seed``, hashes, chosen hyper-parameters, seconds of the clock and of
             the processor.
-        parts: Part name to direction (``i2t``, ``t2i``, ``average``) to its figures, as in ``metrics.json``.
+        parts: Part name to direction (``i2t``, ``t2i``, ``average``) to its figures, as in ``metrics.json``; those of
+            a joint scorer are there twice, the second time with ``reranked`` before their names.
         per_query: Columns ``part``, ``direction``, ``row``, ``id``, ``label``, ``average_precision``; with relevance
             ``instance`` also ``picture``, equal where captions describe one picture, and ``first_rank``.
     """
@@ -37,6 +38,22 @@ class RunRecord:
     def method(self) -> str:
         """Registered name of the method."""
         return str(self.facts["method"])
+
+    def as_methods(self) -> list[RunRecord]:
+        """The record, parted in two where the run re-ranked, as if by a method of its own under the same parts."""
+        again = {part.removeprefix(RERANKED): figures for part, figures in self.parts.items() if _is_reranked(part)}
+        if not again:
+            return [self]
+        chosen = self.per_query["part"].map(_is_reranked)
+        own = RunRecord(
+            self.facts,
+            {part: figures for part, figures in self.parts.items() if not _is_reranked(part)},
+            self.per_query[~chosen].reset_index(drop=True),
+        )
+        table = self.per_query[chosen].reset_index(drop=True)
+        table["part"] = table["part"].str.removeprefix(RERANKED)
+        method = f"{self.method}, top {self.facts['rerank']} re-ranked"
+        return [own, RunRecord({**self.facts, "method": method}, again, table)]
 
     def map(self, part: str, direction: str = "average") -> float:
         """mAP@all of a part and direction."""
@@ -65,7 +82,8 @@ def record_of(
 
     Args:
         facts: What the run was.
-        evaluations: Prefix of the part names to evaluation: ``""`` and, for the joint gallery, ``"generalized "``.
+        evaluations: Prefix of the part names to evaluation: ``""`` and, for the joint gallery, ``"generalized "``;
+            of a joint scorer the same again after ``"reranked "``.
         ids: Name of each dataset row.
         pictures: (n,) of each dataset row, as of ``PairedDataset.pictures``; each its own by default.
     """
@@ -73,7 +91,7 @@ def record_of(
     tables = []
     for prefix, evaluation in evaluations.items():
         for part, figures in evaluation.to_dict()["parts"].items():
-            parts[part if part == "harmonic" else prefix + part] = figures
+            parts[(prefix.removesuffix(GENERALIZED) if part == "harmonic" else prefix) + part] = figures
         for part, results in evaluation.parts.items():
             for direction in DIRECTIONS:
                 scores = results[direction]
@@ -90,3 +108,7 @@ def record_of(
                     columns["first_rank"] = scores.per_query["first_rank"]
                 tables.append(pd.DataFrame(columns))
     return RunRecord(dict(facts), parts, pd.concat(tables, ignore_index=True))
+
+
+def _is_reranked(part: str) -> bool:
+    return part.startswith(RERANKED)

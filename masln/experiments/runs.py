@@ -8,14 +8,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from masln.data import ClassSplit, PairedDataset, bundle_hash, load_dataset, mixed_pairs
-from masln.evaluation import Evaluation, evaluate
+from masln.evaluation import Evaluation, Reranker, evaluate
 from masln.experiments.config import RunConfig
 from masln.experiments.directory import RunDirectory
 from masln.experiments.processes import available_cores, peak_memory, run_in_processes
-from masln.experiments.record import GENERALIZED, record_of
+from masln.experiments.record import GENERALIZED, RERANKED, record_of
 from masln.experiments.selection import fit_selected
-from masln.models import Method, make_method
+from masln.models import JointScorer, Method, make_method
 from masln.training import JsonLines, Runtime, TensorBoard, TrainingInterruptedError
 
 __all__ = ["Run", "evaluate_method", "run_apart", "run_here", "runs_of"]
@@ -102,10 +105,13 @@ def run_apart(
 def evaluate_method(
     method: Method, dataset: PairedDataset, class_split: ClassSplit, config: RunConfig
 ) -> dict[str, Evaluation]:
-    """Encode all pairs once and score them; a seen_unseen run is scored on the joint gallery too."""
+    """Encode all pairs once and score them; a seen_unseen run is scored on the joint gallery too.
+
+    What a joint scorer's codes find is scored a second time after it has re-ranked the top of every ranking.
+    """
     codes = method.encode_image(dataset.image), method.encode_text(dataset.text, dataset.text_mask)
 
-    def score(setting: str) -> Evaluation:
+    def score(setting: str, reranker: Reranker | None) -> Evaluation:
         assert dataset.split is not None
         return evaluate(
             *codes,
@@ -116,11 +122,24 @@ def evaluate_method(
             instances=dataset.pictures,
             label_sets=dataset.label_sets,
             class_names=dataset.class_names,
+            reranker=reranker,
         )
 
+    def of_pairs(image_rows: NDArray[np.int64], text_rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        assert isinstance(method, JointScorer)
+        features = dataset.image, dataset.text, dataset.text_mask
+        return method.score(*features, image_rows=image_rows, text_rows=text_rows)
+
     setting = config.protocol.setting
-    joint = {GENERALIZED: score("generalized")} if setting == "seen_unseen" else {}
-    return {GENERALIZED if setting == "generalized" else "": score(setting)} | joint
+    evaluations: dict[str, Evaluation] = {}
+    rerankers: dict[str, Reranker | None] = {"": None}
+    if isinstance(method, JointScorer) and config.rerank:
+        rerankers[RERANKED] = Reranker(of_pairs, config.rerank)
+    for prefix, reranker in rerankers.items():
+        evaluations[prefix + GENERALIZED * (setting == "generalized")] = score(setting, reranker)
+        if setting == "seen_unseen":
+            evaluations[prefix + GENERALIZED] = score("generalized", reranker)
+    return evaluations
 
 
 def _run_alone(run: Run, config: RunConfig, directory: Path, resume: bool, threads: int) -> None:
@@ -164,6 +183,8 @@ def _run(
     if dataset.label_sets is not None:
         mixed = mixed_pairs(class_split.seen, dataset.label_sets)
         facts["mixed_pairs"] = {part: int(mixed[dataset.rows(part)].sum()) for part in ("train", "test")}
+    if isinstance(method, JointScorer) and config.rerank:
+        facts["rerank"] = config.rerank
     evaluations = evaluate_method(method, dataset, class_split, config)
     if alone:
         facts["peak_memory"] = peak_memory()

@@ -178,11 +178,18 @@ class Word2Vec(PooledTextExtractor):
         values = np.zeros((len(items), self.max_tokens, words.vector_size), dtype=np.float32)
         mask = np.zeros(values.shape[:2], dtype=np.bool_)
         for row, text in enumerate(items):
-            known = [words[word] for word in words_of(text) if word in words][: self.max_tokens]
+            known = self._known(text, words)
             if known:
-                values[row, : len(known)] = known
+                values[row, : len(known)] = [words[word] for word in known]
             mask[row, : max(len(known), 1)] = True
         return FeatureBatch(values, mask)
+
+    def tokens_of(self, text: str) -> list[str]:
+        """The words that the positions of a text stand for in the ``tokens`` layout; none where no word is known."""
+        return self._known(text, self._words)
+
+    def _known(self, text: str, words: KeyedVectors) -> list[str]:
+        return [word for word in words_of(text) if word in words][: self.max_tokens]
 
     def _identity(self) -> dict[str, Any]:
         identity = plain_parameters(self)

@@ -19,6 +19,7 @@ from masln.losses.gradient_penalty import gradient_penalty_loss, random_interpol
 from masln.losses.info_nce import info_nce_loss
 from masln.losses.invariance import invariance_loss
 from masln.losses.label_regression import label_regression_loss
+from masln.losses.matching import MATCHING_LOSSES, matching_loss
 from masln.losses.maximum_mean_discrepancy import maximum_mean_discrepancy_loss
 from masln.losses.mined_triplet import mined_triplet_loss
 from masln.losses.negative_mining import (
@@ -43,6 +44,7 @@ from masln.losses.triplet_hinge import triplet_hinge_loss
 from masln.losses.wasserstein import wasserstein_loss
 
 __all__ = [
+    "MATCHING_LOSSES",
     "MINING_RULES",
     "absolute_reconstruction_loss",
     "adversarial_loss",
@@ -68,6 +70,7 @@ __all__ = [
     "invariance_loss",
     "inverse_deviations",
     "label_regression_loss",
+    "matching_loss",
     "maximum_mean_discrepancy_loss",
     "mine_negatives",
     "mined_triplet_loss",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from masln.models.acmr import ACMR
 from masln.models.adversarial import ADVERSARIES, AdversarialTower
+from masln.models.attention_matching import AttentionMatching
 from masln.models.barlow_twins import BarlowTwins
 from masln.models.base import Method, ValidationScore, load_method, make_method, method_resolver
 from masln.models.cada_vae import CADAVAE
@@ -26,6 +27,7 @@ from masln.models.fusion_embedding import FusionEmbedding
 from masln.models.gmlda import GMLDA
 from masln.models.info_nce import InfoNCE
 from masln.models.jfse import JFSE
+from masln.models.joint import JointScorer, JointTower
 from masln.models.kcca import KCCA, KERNELS
 from masln.models.linear import LinearMethod
 from masln.models.masln import MASLN
@@ -44,7 +46,7 @@ for _method in (
     *(DCCA, DCCAE, CorrAE, SoftCCA, BarlowTwins),
     *(DeepSM, DSCMR, ACMR, FeatureGAN),
     *(DADN, JFSE, CADAVAE, MDVAE),
-    *(InfoNCE, SigLIP, SupCon, Triplet, FusionEmbedding, Distillation, Chance),
+    *(InfoNCE, SigLIP, SupCon, Triplet, FusionEmbedding, Distillation, AttentionMatching, Chance),
 ):
     method_resolver.register(_method)
 
@@ -68,6 +70,7 @@ __all__ = [
     "SAE",
     "SCM",
     "AdversarialTower",
+    "AttentionMatching",
     "BarlowTwins",
     "Chance",
     "ClusterCCA",
@@ -80,6 +83,8 @@ __all__ = [
     "FeatureGAN",
     "FusionEmbedding",
     "InfoNCE",
+    "JointScorer",
+    "JointTower",
     "LinearMethod",
     "Method",
     "ProjectedEncoders",

@@ -99,7 +99,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         Raises:
             DataError: they do not fit, or are not finite.
         """
-        return self._checked_encode(X, "image", getattr(self, "d_image_", None))
+        return self._checked_encode(X, "image")
 
     def encode_text(self, X: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """Codes (n, d_code) of text features.
@@ -112,7 +112,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         Raises:
             DataError: they do not fit, are not finite, or a mask is missing or not wanted.
         """
-        return self._checked_encode(X, "text", getattr(self, "d_text_", None), mask)
+        return self._checked_encode(X, "text", mask)
 
     def save(self, directory: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors``, each atomically; the folder is made when missing."""
@@ -178,8 +178,17 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
         return []
 
     def _checked_encode(
-        self, X: NDArray[Any], modality: str, width: int | None, mask: NDArray[np.bool_] | None = None
+        self, X: NDArray[Any], modality: str, mask: NDArray[np.bool_] | None = None
     ) -> NDArray[np.float32]:
+        self._check_features(X, modality, mask)
+        codes = np.ascontiguousarray(self._encode(X, modality, mask), dtype=np.float32)
+        finite = np.isfinite(codes).all(axis=1) & finite_rows(X, mask)
+        if not finite.all():
+            raise DataError(f"{modality} feature row {int(np.argmin(finite))} is not finite; repair or drop it")
+        return codes
+
+    def _check_features(self, X: NDArray[Any], modality: str, mask: NDArray[np.bool_] | None = None) -> None:
+        width = getattr(self, f"d_{modality}_", None)
         if width is None:
             raise NotFittedError(f"{type(self).__name__} is not fitted; call fit, or load a saved run")
         if X.ndim not in ((2, 3) if self.takes_sequences else (2,)) or X.shape[-1] != width:
@@ -187,11 +196,6 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
             raise DataError(f"{modality} features must be (n, {width}){sequence} as in training, got {X.shape}")
         if modality == "text":
             check_text_mask(X, mask, where=type(self).__name__)
-        codes = np.ascontiguousarray(self._encode(X, modality, mask), dtype=np.float32)
-        finite = np.isfinite(codes).all(axis=1) & finite_rows(X, mask)
-        if not finite.all():
-            raise DataError(f"{modality} feature row {int(np.argmin(finite))} is not finite; repair or drop it")
-        return codes
 
     def fingerprint(self, train: PairedDataset, validation: PairedDataset | None, runtime: Runtime) -> str:
         """Names what a checkpoint belongs to: method, hyper-parameters, precision, version and the pairs."""
@@ -202,7 +206,7 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
             if pairs is not None:
                 arrays: list[NDArray[Any] | None] = [pairs.image, pairs.text, pairs.labels, pairs.class_embeddings]
                 arrays.append(pairs.label_sets)  # of validation pairs: they decide what is relevant
-                arrays.append(pairs.text_mask)
+                arrays += [pairs.text_mask, pairs.pictures]
                 for values in arrays:
                     if values is not None:
                         for rows in row_blocks(values):

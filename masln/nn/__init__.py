@@ -1,10 +1,13 @@
-"""Network parts: input scaling, encoders, decoders, the discriminator, gradient reversal, canonical directions."""
+"""Network parts: input scaling, encoders, decoders, attention, discriminators, canonical directions."""
 
 from __future__ import annotations
 
+from masln.nn.attention import CrossAttention, KeysValues, SelfAttention
 from masln.nn.attention_fusion import AttentionFusion
+from masln.nn.attentive_encoder import AttentiveEncoder
 from masln.nn.canonical import CanonicalEncoder, canonical_coefficients, canonical_directions
 from masln.nn.code_memory import CodeMemory, Remembered
+from masln.nn.cross_matching import CrossMatching, MatchedItems
 from masln.nn.decoders import TwinDecoders
 from masln.nn.discriminator import ModalityDiscriminator
 from masln.nn.encoders import ENCODERS, ResidualEncoder, build_encoder, feed_forward
@@ -25,30 +28,39 @@ from masln.nn.sequence_encoders import (
     build_sequence_encoder,
     sinusoidal_positions,
 )
+from masln.nn.sequence_fusion import FUSIONS, SequenceFusion
 from masln.nn.unit_length import UnitLength
 
 __all__ = [
     "CONTEXTS",
     "ENCODERS",
+    "FUSIONS",
     "POOLINGS",
     "SCALINGS",
     "AttentionFusion",
     "AttentionPooling",
+    "AttentiveEncoder",
     "BiLSTM",
     "CanonicalEncoder",
     "CodeMemory",
+    "CrossAttention",
+    "CrossMatching",
     "DiagonalGaussian",
     "GaussianEncoder",
     "InputScaling",
+    "KeysValues",
     "LayerwiseDiscriminator",
     "LogitScale",
+    "MatchedItems",
     "MaxPooling",
     "MeanPooling",
     "ModalityDiscriminator",
     "ProjectedEncoder",
     "Remembered",
     "ResidualEncoder",
+    "SelfAttention",
     "SequenceEncoder",
+    "SequenceFusion",
     "TransformerContext",
     "TwinDecoders",
     "UnitLength",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from masln.reporting.attention_map import PairAttention, check_attention_target, draw_attention, pair_attention
 from masln.reporting.bundle_page import (
     BundlePage,
     check_page_target,
@@ -19,13 +20,17 @@ from masln.reporting.tables import markdown_table, print_facts, print_table
 
 __all__ = [
     "BundlePage",
+    "PairAttention",
+    "check_attention_target",
     "check_page_target",
     "comparison_cells",
     "count_rows",
     "count_totals",
+    "draw_attention",
     "draw_plots",
     "make_bundle_page",
     "markdown_table",
+    "pair_attention",
     "plots_available",
     "print_bundle_page",
     "print_comparison",

@@ -25,6 +25,7 @@ class Batch(NamedTuple):
         class_embeddings: (n, d_class), of each pair's class; None where the classes have none.
         text_mask: (n, tokens) bool, True where there is a token; None where the text is no sequence.
         rows: (n,) int64, which of all training pairs these are.
+        pictures: (n,) int64, equal where pairs show one picture; None: each its own.
         teacher: What a teacher makes of the images and of the texts, (n, d) each; None where nothing teaches.
     """
 
@@ -34,6 +35,7 @@ class Batch(NamedTuple):
     class_embeddings: Tensor | None
     text_mask: Tensor | None = None
     rows: Tensor | None = None
+    pictures: Tensor | None = None
     teacher: tuple[Tensor, Tensor] | None = None
 
     @property
@@ -126,6 +128,7 @@ class PairBatches:
         self.image = FeatureSource(data.image, image_scaling, device, in_memory=in_memory)
         self.text = FeatureSource(data.text, text_scaling, device, in_memory=in_memory, mask=data.text_mask)
         self.labels = torch.from_numpy(data.labels).to(device)
+        self.pictures = torch.from_numpy(data.pictures).to(device)
         vectors = data.class_embeddings
         self.vectors = None if vectors is None else torch.from_numpy(np.asarray(vectors, dtype=np.float32)).to(device)
         self.teacher: tuple[Tensor, Tensor] | None = None
@@ -144,4 +147,5 @@ class PairBatches:
         labels = self.labels[rows]
         vectors = None if self.vectors is None else self.vectors[labels]
         teacher = None if self.teacher is None else (self.teacher[0][rows], self.teacher[1][rows])
-        return Batch(self.image[rows], self.text[rows], labels, vectors, self.text.mask_of(rows), rows, teacher)
+        mask, pictures = self.text.mask_of(rows), self.pictures[rows]
+        return Batch(self.image[rows], self.text[rows], labels, vectors, mask, rows, pictures, teacher)

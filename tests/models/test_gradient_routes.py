@@ -59,6 +59,17 @@ GENERATORS = ("generators.image", "generators.text")
 VARIATIONAL = (*ENCODERS, "encoders.class")
 SPECIFIC = ("specific.image", "specific.text")
 DISCRIMINATORS = ("discriminators.image", "discriminators.text")
+ATTENTION = ("matching.attention", "matching.fusion", "matching.pooling")
+
+
+def attention_matching(kind: str, *scorer: str, **values: Any) -> Route:
+    losses = {
+        "contrastive": (*ENCODERS, "scales.contrastive"),
+        "matching": (*ENCODERS, *scorer, *(() if kind == "triplet" else ("scales.matching",))),
+    }
+    return one_step(losses, matching_loss=kind, margin=1.0, **values)
+
+
 ROUTES: dict[str, tuple[Route, ...]] = {
     "acmr": (
         Route(
@@ -71,6 +82,12 @@ ROUTES: dict[str, tuple[Route, ...]] = {
             {"generator": (*ENCODERS, "classifier"), "discriminator": ("discriminator",)},
             {"adversary": "alternating", "triplets": "hinge"},
         ),
+    ),
+    "attentionmatching": (
+        # A sum has no weights, and neither has a mean.
+        attention_matching("softmax", *ATTENTION[:1]),
+        attention_matching("triplet", *ATTENTION, fusion="gate", pooling="attention"),
+        attention_matching("binary", *ATTENTION[:2], "threshold", fusion="concat", pooling="max"),
     ),
     "barlowtwins": (one_step({"cross_correlation": ENCODERS}),),
     "corrae": (
@@ -231,7 +248,11 @@ def build(name: str, route: Route) -> tuple[TwoTower, Batch]:
     vectors = torch.randn(CLASSES, D_CLASS)
     features = torch.randn(PAIRS, D_IMAGE), torch.randn(PAIRS, D_TEXT)
     teacher = torch.randn(PAIRS, 6), torch.randn(PAIRS, 6)
-    return network, Batch(*features, labels, vectors[labels], rows=torch.arange(PAIRS), teacher=teacher)
+    mask = None
+    if method.takes_sequences:  # what weighs positions has nothing to weigh where there is one
+        features, mask = (torch.randn(PAIRS, 3, D_IMAGE), torch.randn(PAIRS, 4, D_TEXT)), torch.rand(PAIRS, 4) < 0.7
+        mask[:, 0] = True
+    return network, Batch(*features, labels, vectors[labels], mask, rows=torch.arange(PAIRS), teacher=teacher)
 
 
 def part_of(parameter: str) -> str:

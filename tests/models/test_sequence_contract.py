@@ -119,10 +119,11 @@ def test_a_resumed_run_equals_the_straight_one_bit_for_bit(name, tmp_path):
     assert_equal(codes(resumed, PAIRS), codes(straight, PAIRS))
 
 
-def test_a_checkpoint_belongs_to_its_mask(name):
-    other = dataclasses.replace(PAIRS, text_mask=np.ones_like(PAIRS.text_mask))
-    first, second = (make(name).fingerprint(pairs, None, CPU) for pairs in (PAIRS, other))
-    assert first != second and first == make(name).fingerprint(PAIRS, None, CPU)
+def test_a_checkpoint_belongs_to_its_mask_and_its_pictures(name):
+    mask = dataclasses.replace(PAIRS, text_mask=np.ones_like(PAIRS.text_mask))
+    pictures = dataclasses.replace(PAIRS, image_paths=np.array(["one.jpg"] * len(PAIRS)))
+    found = [make(name).fingerprint(pairs, None, CPU) for pairs in (PAIRS, mask, pictures)]
+    assert len(set(found)) == 3 and found[0] == make(name).fingerprint(PAIRS, None, CPU)
 
 
 def test_selection_on_validation_classes_takes_sequences(name):

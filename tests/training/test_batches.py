@@ -54,3 +54,10 @@ def test_every_position_counts_for_the_memory(tmp_path):
     features, mask = mapped.inputs(ROWS)
     assert torch.equal(features, batches(size, "none").text[ROWS]) and torch.equal(mask, mapped.mask_of(ROWS))
     assert len(mapped) == 18
+
+
+def test_pairs_of_one_picture_are_known_by_their_number():
+    paths = np.array([f"{number // 3}.jpg" for number in range(len(PAIRS))])
+    batch = batches(2**30, pairs=dataclasses.replace(PAIRS, image_paths=paths)).batch(ROWS)
+    assert (batch.pictures[:, None] == batch.pictures).tolist() == (paths[ROWS][:, None] == paths[ROWS]).tolist()
+    assert len(set(batches(2**30).batch(ROWS).pictures.tolist())) == len(ROWS), "without paths each is its own"

@@ -113,8 +113,11 @@ class FusionEmbedding(DeclaredMethod):
     takes_sequences: ClassVar[bool] = True
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("center-l2", "l2")}
 
-    code_width: int = 256  # ours, as all below but the margin
-    text_context: str = "bilstm"
+    # Ours, as all below but the margin. Validation mAP by class and by pair, of the words of the RSICD photos and the
+    # means of their regions, one caption each, two class splits, 25 epochs: .682 and .113 with the defaults (40 epochs:
+    # .698 and .110). Differences under .02 are noise; transformers and attention were not tried at any length.
+    code_width: int = 256
+    text_context: str = "bilstm"  # the mean of the words as they are: .617 and .103
     image_context: str = "none"
     text_pooling: str = "max"
     image_pooling: str = "mean"
@@ -122,12 +125,12 @@ class FusionEmbedding(DeclaredMethod):
     layers: int = 1
     heads: int = 4
     hidden: Sequence[int] = ()
-    dropout: float = 0.0
+    dropout: float = 0.0  # .3: .664 and .106
     margin: float = 0.2
-    negatives: str = "top-k"
+    negatives: str = "top-k"  # hardest: .563 and .077; all: .691 and .098
     top_k: int = 10
     mask_same_class: bool = True
-    classification: float = 0.1
+    classification: float = 0.1  # 1.0: .661 and .089
     batch_size: int = 128
 
     def _build(self, d_image: int, d_text: int, n_classes: int, d_class: int) -> TwoTower:

@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "Repeat the figures of a saved run.",
     "methods": "List the methods and their hyper-parameters.",
     "prepare": "Make a bundle of your own pictures and texts.",
+    "report": "Make a page, or tables, of runs that are on disk.",
     "train": "Train a method and print its figures beside CCA and chance.",
 }
 

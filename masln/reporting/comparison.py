@@ -11,7 +11,7 @@ from masln.experiments.record import GENERALIZED
 from masln.reporting.experiments import INSTANCE_NOTE, experiment_facts, experiment_title, shown_row
 from masln.reporting.tables import print_table
 
-__all__ = ["comparison_cells", "print_comparison"]
+__all__ = ["COST_NOTE", "P_NOTE", "comparison_cells", "print_comparison"]
 
 
 def print_comparison(
@@ -39,15 +39,18 @@ def print_comparison(
     if as_json:
         print(json.dumps(experiment_facts(experiment) | {"rows": rows, "failed": experiment.failed}, indent=1))
         return
-    notes = [] if quiet else [*_NOTES, *([INSTANCE_NOTE] * (experiment.config.protocol.relevance == "instance"))]
+    instance = experiment.config.protocol.relevance == "instance"
+    notes = [] if quiet else [P_NOTE, COST_NOTE, *([INSTANCE_NOTE] * instance)]
     print_table([comparison_cells(row) for row in rows], title=experiment_title(experiment), notes=notes)
 
 
-_NOTES = [
-    "p and wins against cca: paired permutation test over queries, Holm-corrected over the table; class splits won.",
+P_NOTE = (
+    "p and wins against cca: paired permutation test over queries, Holm-corrected over the table; class splits won."
+)
+COST_NOTE = (
     "time: of the processor, mean of a run with its selection on validation classes; "
-    "memory: most that the process of a run held, Python and its libraries included.",
-]
+    "memory: most that the process of a run held, Python and its libraries included."
+)
 
 
 def comparison_cells(row: dict[str, Any]) -> dict[str, Any]:

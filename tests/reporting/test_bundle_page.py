@@ -262,7 +262,7 @@ class TestWriting:
         page, _ = page_of(gallery)
         target = tmp_path / "new" / "page.html"
         check_page_target(target)
-        write_page(page, target)
+        write_page(page.html, target)
         assert target.read_bytes() == page.html and [path.name for path in target.parent.iterdir()] == ["page.html"]
         with pytest.raises(DataError, match=r"page\.html exists; choose another --out, or give --overwrite"):
             check_page_target(target)
@@ -274,6 +274,6 @@ class TestWriting:
         page, _ = page_of(gallery)
         (tmp_path / "file").touch()
         with pytest.raises(DataError, match="cannot make the folder"):
-            write_page(page, tmp_path / "file" / "page.html")
+            write_page(page.html, tmp_path / "file" / "page.html")
         with pytest.raises(CheckpointError, match="cannot write"):
-            write_page(page, tmp_path / ("a" * 300))
+            write_page(page.html, tmp_path / ("a" * 300))

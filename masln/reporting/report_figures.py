@@ -241,11 +241,10 @@ def _classes(table: ReportTable, marks: Mapping[str, Mark]) -> tuple[str, str, l
                 f"mAP of each class, {part}; lowest of {shown[0]}: {hardest}",
             )
         )
+    beside = f", beside {table.joined.baseline}" if table.joined.baseline else ""
     caption = (
-        "mAP@all of the queries of each class, mean of both directions and of the runs that query it: the methods of the "
-        f"highest mAP on {table.main_parts[0]}"
-        + f", beside {table.joined.baseline}" * bool(table.joined.baseline)
-        + "."
+        "mAP@all of the queries of each class, mean of both directions and of the runs that query it: the methods of "
+        f"the highest mAP on {table.main_parts[0]}{beside}."
     )
     return "Classes", caption, panels
 

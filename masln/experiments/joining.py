@@ -141,9 +141,9 @@ def _read(directory: Path) -> list[JoinedRun]:
 
 
 def _check_protocols(runs: Sequence[JoinedRun]) -> None:
-    first: dict[str, JoinedRun] = {}
+    first: dict[tuple[str, str], JoinedRun] = {}
     for run in runs:
-        one = first.setdefault(run.record.facts["data_hash"], run)
+        one = first.setdefault((run.record.facts["data"], run.record.facts["data_hash"]), run)
         if one.config.protocol == run.config.protocol:
             continue
         ours, theirs = run.config.protocol.to_dict(), one.config.protocol.to_dict()

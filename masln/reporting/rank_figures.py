@@ -103,7 +103,7 @@ def draw_class_bars(
             axis.plot([chance[name]] * 2, [place - 0.5, place + 0.5], color=SOFT, linewidth=1.2)
     if chance:
         axis.plot([], [], color=SOFT, linewidth=1.2, label="chance")
-    axis.set_yticks(places, [drawable(_short(name)) for name in classes], fontsize=9)
+    axis.set_yticks(places, [drawable(name) for name in classes], fontsize=9)
     axis.tick_params(axis="y", length=0, labelcolor=INK)
     axis.set(xlabel="mAP@all, mean of both directions", ylim=(-0.6, len(classes) - 0.4))
     axis.legend(loc="lower right", fontsize=9)
@@ -119,7 +119,3 @@ def _levels(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float, in
         ends[level : level + 1] = [high]
         placed.append((low, high, level))
     return placed
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 28 else f"{name[:27]}…"

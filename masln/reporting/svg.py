@@ -22,6 +22,7 @@ SERIES: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9
 _NAMES: Final = {INK: "ink", SOFT: "soft", LINE: "line", FAINT: "faint"} | {
     colour: f"series-{number}" for number, colour in enumerate(SERIES)
 }
+_LONGEST = 32  # characters of a name beside an axis, half of a panel's width; ours
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
@@ -99,8 +100,9 @@ def inline_svg(figure: Figure, *, name: str, description: str) -> Markup:
 
 
 def drawable(text: str) -> str:
-    """A text without what XML does not allow: half surrogate pairs, control characters."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    """A text without what XML does not allow (half surrogate pairs, control characters), cut where it is long."""
+    cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in cut)
 
 
 def _style(text: str) -> str:

@@ -190,5 +190,5 @@ def show(
     dataset = load_dataset(bundle)
     drawn = draw_pairs(dataset, pairs=pairs, seed=seed)
     page = make_bundle_page(dataset, drawn, find_pictures(dataset, images), progress=not quiet)
-    write_page(page, target)
+    write_page(page.html, target)
     print_bundle_page(page, target, as_json=as_json, quiet=quiet)

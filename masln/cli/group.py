@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "Draw which regions of a picture the words of its text look at.",
     "methods": "List the methods and their hyper-parameters.",
     "prepare": "Make a bundle of your own pictures and texts.",
+    "report": "Make a page, or tables, of runs that are on disk.",
     "train": "Train a method and print its figures beside CCA and chance.",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from masln.evaluation.critical_difference import CriticalDifference, critical_difference, nemenyi_quantile
 from masln.evaluation.evaluation import DIRECTIONS, Evaluation, evaluate, random_codes
 from masln.evaluation.metrics import (
     average_precision_at,
@@ -40,6 +41,7 @@ __all__ = [
     "PARTS",
     "RECALLS",
     "SIMILARITIES",
+    "CriticalDifference",
     "DirectionResult",
     "Evaluation",
     "Interval",
@@ -56,6 +58,7 @@ __all__ = [
     "block_normalize",
     "bootstrap_interval",
     "count_wins",
+    "critical_difference",
     "evaluate",
     "first_rank",
     "hit_at",
@@ -65,6 +68,7 @@ __all__ = [
     "map_rankings",
     "mean_average_precision",
     "ndcg_at",
+    "nemenyi_quantile",
     "paired_permutation_test",
     "part_rows",
     "precision_at",

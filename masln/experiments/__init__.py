@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from masln.experiments.comparison import comparison_methods, comparison_rows
+from masln.experiments.comparison import comparison_methods, comparison_rows, rows_with_cost
 from masln.experiments.config import RunConfig, apply_settings, published_settings, read_config, read_setting
 from masln.experiments.directory import RunDirectory
 from masln.experiments.experiment import (
@@ -14,6 +14,7 @@ from masln.experiments.experiment import (
     run_experiment,
     run_with_attention,
 )
+from masln.experiments.joining import JoinedRun, JoinedRuns, join_runs
 from masln.experiments.options import default_directory, make_config
 from masln.experiments.processes import available_cores
 from masln.experiments.record import RunRecord
@@ -23,6 +24,8 @@ from masln.experiments.summary import summary_rows
 
 __all__ = [
     "Experiment",
+    "JoinedRun",
+    "JoinedRuns",
     "RunConfig",
     "RunDirectory",
     "RunRecord",
@@ -37,11 +40,13 @@ __all__ = [
     "evaluate_experiment",
     "evaluate_method",
     "fit_selected",
+    "join_runs",
     "make_config",
     "published_settings",
     "read_config",
     "read_experiment",
     "read_setting",
+    "rows_with_cost",
     "run_experiment",
     "run_with_attention",
     "summary_rows",

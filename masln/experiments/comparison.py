@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from masln.errors import ConfigError
 from masln.experiments.experiment import Experiment, baseline_of
+from masln.experiments.record import RunRecord
 from masln.experiments.summary import summary_rows
 from masln.models import method_resolver
 
-__all__ = ["comparison_methods", "comparison_rows"]
+__all__ = ["comparison_methods", "comparison_rows", "rows_with_cost"]
 
 
 def comparison_methods(methods: str, baselines: str) -> list[str]:
@@ -40,10 +42,15 @@ def comparison_rows(experiment: Experiment) -> list[dict[str, Any]]:
         Rows with ``processor_seconds`` too, the mean of a run with its selection, which unlike the wall clock no run
         beside it lengthens; and ``peak_memory``, in bytes the most of any run, None where it was not measured.
     """
-    rows = summary_rows(experiment.records, baseline=baseline_of(experiment.config))
+    return rows_with_cost(experiment.records, baseline=baseline_of(experiment.config))
+
+
+def rows_with_cost(records: Sequence[RunRecord], *, baseline: str | None) -> list[dict[str, Any]]:
+    """As ``comparison_rows``, of any records under one protocol."""
+    rows = summary_rows(records, baseline=baseline)
     order = {part: number for number, part in enumerate(dict.fromkeys(row["part"] for row in rows))}
     for row in rows:
-        facts = [record.facts for record in experiment.records if record.method == row["method"]]
+        facts = [record.facts for record in records if record.method == row["method"]]
         peaks = [fact["peak_memory"] for fact in facts if fact.get("peak_memory") is not None]
         row["processor_seconds"] = float(np.mean([fact["processor_seconds"] for fact in facts]))
         row["peak_memory"] = max(peaks, default=None)

@@ -84,6 +84,8 @@ class RunDirectory:
             per_query = pd.read_csv(self.path / "per_query.csv", converters=converters)
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{self.path / 'per_query.csv'} cannot be read ({error}); run it again") from error
+        if lacking := {"part", "direction", "row", "average_precision"} - set(per_query):
+            raise CheckpointError(f"{self.path / 'per_query.csv'} lacks the columns {sorted(lacking)}; run it again")
         return RunRecord(facts, facts.pop("parts"), per_query)
 
     def read_split(self) -> ClassSplit:

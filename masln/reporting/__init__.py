@@ -1,34 +1,34 @@
-"""Tables and plots of results, and the page that shows a bundle."""
+"""Tables and plots of results, the report of runs, and the page that shows a bundle."""
 
 from __future__ import annotations
 
 from masln.reporting.attention_map import PairAttention, check_attention_target, draw_attention, pair_attention
-from masln.reporting.bundle_page import (
-    BundlePage,
-    check_page_target,
-    make_bundle_page,
-    print_bundle_page,
-    write_page,
-)
+from masln.reporting.bundle_page import BundlePage, make_bundle_page, print_bundle_page
 from masln.reporting.comparison import comparison_cells, print_comparison
 from masln.reporting.counts import count_rows, count_totals
 from masln.reporting.experiments import print_experiment
 from masln.reporting.fetched import print_fetched, print_sources
+from masln.reporting.pages import check_page_target, write_page
 from masln.reporting.plots import draw_plots, plots_available
 from masln.reporting.prepared import print_prepared
+from masln.reporting.report import Report, make_report, print_report
+from masln.reporting.report_formats import check_report_target, render_report
 from masln.reporting.tables import markdown_table, print_facts, print_table
 
 __all__ = [
     "BundlePage",
     "PairAttention",
+    "Report",
     "check_attention_target",
     "check_page_target",
+    "check_report_target",
     "comparison_cells",
     "count_rows",
     "count_totals",
     "draw_attention",
     "draw_plots",
     "make_bundle_page",
+    "make_report",
     "markdown_table",
     "pair_attention",
     "plots_available",
@@ -38,7 +38,9 @@ __all__ = [
     "print_facts",
     "print_fetched",
     "print_prepared",
+    "print_report",
     "print_sources",
     "print_table",
+    "render_report",
     "write_page",
 ]

@@ -20,7 +20,7 @@ from masln.features import Word2Vec, load_extractor, read_image
 from masln.features.words import words_of
 from masln.inspection import find_pictures
 from masln.models import JointScorer, load_method
-from masln.reporting.bundle_page import check_page_target
+from masln.reporting.pages import check_page_target
 from masln.reporting.plots import plots_available
 from masln.training import write_atomically
 

@@ -22,14 +22,14 @@ from masln.data import (
 from masln.errors import DataError
 from masln.progress import progress_bar
 from masln.reporting.counts import count_rows, count_totals
+from masln.reporting.pages import render_page
 from masln.reporting.tables import format_cell, print_table
 from masln.reporting.thumbnails import Thumbnail, thumbnail_of
-from masln.saving import write_atomically
 
 if TYPE_CHECKING:
     from masln.inspection import Pictures
 
-__all__ = ["BundlePage", "check_page_target", "make_bundle_page", "print_bundle_page", "write_page"]
+__all__ = ["BundlePage", "make_bundle_page", "print_bundle_page"]
 
 _TEXT_SEEN = 240  # characters of a text before the rest is folded; ours, some six lines of a card
 _TEXT_MOST = 5000  # characters of a text at all: a page of long articles must still open on a phone; ours
@@ -72,8 +72,6 @@ def make_bundle_page(
         pictures: Where its pictures are, or why they are not at hand.
         progress: Show a bar, where standard error is a terminal.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     counts, carried = counts_of(dataset), carried_counts_of(dataset)
     classes: list[dict[str, Any]] = []
     with progress_bar("pairs", sum(map(len, drawn)), show=progress) as advance:
@@ -90,10 +88,8 @@ def make_bundle_page(
     without = f"no pictures: {pictures.why_not}" if pictures.why_not else ""
     several = _several(dataset)
     rows_of_table = count_rows(counts, carried)
-    environment = Environment(
-        loader=PackageLoader("masln.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    html = environment.get_template("bundle.html").render(
+    html = render_page(
+        "bundle.html",
         name=dataset.name,
         facts=_facts(dataset),
         recipe=_cut(json.dumps(dataset.manifest.get("recipe"), indent=2, ensure_ascii=False), _RECIPE_MOST),
@@ -105,39 +101,13 @@ def make_bundle_page(
         classes=classes,
     )
     return BundlePage(
-        html=html.encode("utf-8", "xmlcharrefreplace"),  # half of a surrogate pair has no UTF-8
+        html=html,
         counts=counts,
         carried=carried,
         shown={shown["name"]: [card["id"] for card in shown["cards"]] for shown in classes},
         notes=tuple(filter(None, (without, several, *warnings))),
         unread=tuple(card["unread"] for shown in classes for card in shown["cards"] if card["unread"]),
     )
-
-
-def check_page_target(target: Path, *, overwrite: bool = False) -> None:
-    """See before the work whether a page may be written there.
-
-    Raises:
-        DataError: a file is there that is not to be replaced, or a folder.
-    """
-    if target.is_dir():
-        raise DataError(f"{target} is a folder; name a file in it, such as {target / 'page.html'}")
-    if target.exists() and not overwrite:
-        raise DataError(f"{target} exists; choose another --out, or give --overwrite")
-
-
-def write_page(page: BundlePage, target: Path) -> None:
-    """Write a page whole or not at all; its folder is made when missing.
-
-    Raises:
-        DataError: its folder cannot be made.
-        CheckpointError: the disk refuses.
-    """
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot make the folder {target.parent}: {error.strerror or error}") from error
-    write_atomically(target, page.html)
 
 
 def print_bundle_page(page: BundlePage, target: Path, *, as_json: bool = False, quiet: bool = False) -> None:

@@ -17,7 +17,7 @@ from masln.reporting.experiments import (
 )
 from masln.reporting.tables import print_table
 
-__all__ = ["comparison_cells", "print_comparison"]
+__all__ = ["COST_NOTE", "P_NOTE", "comparison_cells", "print_comparison"]
 
 
 def print_comparison(
@@ -46,15 +46,17 @@ def print_comparison(
         print(json.dumps(experiment_facts(experiment) | {"rows": rows, "failed": experiment.failed}, indent=1))
         return
     instance = [INSTANCE_NOTE] * (experiment.config.protocol.relevance == "instance")
-    notes = [] if quiet else [*_NOTES, *instance, *experiment_remarks(experiment)]
+    notes = [] if quiet else [P_NOTE, COST_NOTE, *instance, *experiment_remarks(experiment)]
     print_table([comparison_cells(row) for row in rows], title=experiment_title(experiment), notes=notes)
 
 
-_NOTES = [
-    "p and wins against cca: paired permutation test over queries, Holm-corrected over the table; class splits won.",
+P_NOTE = (
+    "p and wins against cca: paired permutation test over queries, Holm-corrected over the table; class splits won."
+)
+COST_NOTE = (
     "time: of the processor, mean of a run with its selection on validation classes; "
-    "memory: most that the process of a run held, Python and its libraries included.",
-]
+    "memory: most that the process of a run held, Python and its libraries included."
+)
 
 
 def comparison_cells(row: dict[str, Any]) -> dict[str, Any]:

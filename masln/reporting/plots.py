@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from masln.experiments import Experiment
 
-__all__ = ["draw_plots", "plots_available"]
+__all__ = ["code_map", "draw_plots", "plots_available"]
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -54,7 +54,7 @@ def draw_plots(directory: Path) -> list[Path]:
         figures["losses"] = _losses(history)
         if "discriminator_accuracy" in history[0]:
             figures["discriminator"] = _discriminator(history)
-    figures["code_map"] = _code_map(experiment, first)
+    figures["code_map"] = code_map(config.data, first, experiment.records[0].method)
     written = []
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=120)
@@ -124,14 +124,20 @@ def _precision_recall(experiment: Experiment) -> Figure:
     return figure
 
 
-def _code_map(experiment: Experiment, run: Path) -> Figure:
-    """t-SNE of the test codes of both modalities: colour by class, filled marks for unseen classes."""
+def code_map(data: str, run: Path, name: str) -> Figure:
+    """Draw the t-SNE map of a run's test codes of both modalities, unseen and seen classes apart, coloured by class.
+
+    Args:
+        data: Bundled name, or path of the bundle that the run was made on.
+        run: Folder of the run.
+        name: What its method is called.
+    """
     from masln.data import load_dataset
     from masln.evaluation import block_normalize
     from masln.experiments import RunDirectory
     from masln.models import load_method
 
-    dataset = load_dataset(experiment.config.data)
+    dataset = load_dataset(data)
     own = RunDirectory(run)
     method, class_split = load_method(own.model), own.read_split()
     rows = dataset.rows("test")
@@ -152,7 +158,7 @@ def _code_map(experiment: Experiment, run: Path) -> Figure:
         _scatter(axis, points, labels, modality, classes, dataset.class_names)
         axis.set(title=f"{title} (test pairs)", xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
-    figure.suptitle(f"{experiment.records[0].method}: codes of images (●) and texts (×), t-SNE; other classes in grey")
+    figure.suptitle(f"{name}: codes of images (●) and texts (×), t-SNE; other classes in grey")
     return figure
 
 

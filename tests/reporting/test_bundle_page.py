@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -18,37 +17,7 @@ from masln.errors import CheckpointError, DataError
 from masln.inspection import draw_pairs, find_pictures
 from masln.reporting import BundlePage, check_page_target, make_bundle_page, write_page
 from tests.inspection.gallery import make_gallery
-
-VOID = {"meta", "img", "br", "link", "input", "hr"}
-
-
-class Reader(HTMLParser):
-    """Elements with their attributes, the text, and whether every element is closed in order."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self.open == [], "elements that are never closed"
-
-    def handle_starttag(self, tag, attrs):
-        assert len(dict(attrs)) == len(attrs), f"an attribute of {tag} stands twice"
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
+from tests.reporting.page_reader import Reader
 
 
 def page_of(dataset, *, pairs: int = 3, images=None) -> tuple[BundlePage, Reader]:
@@ -262,7 +231,7 @@ class TestWriting:
         page, _ = page_of(gallery)
         target = tmp_path / "new" / "page.html"
         check_page_target(target)
-        write_page(page, target)
+        write_page(page.html, target)
         assert target.read_bytes() == page.html and [path.name for path in target.parent.iterdir()] == ["page.html"]
         with pytest.raises(DataError, match=r"page\.html exists; choose another --out, or give --overwrite"):
             check_page_target(target)
@@ -274,6 +243,6 @@ class TestWriting:
         page, _ = page_of(gallery)
         (tmp_path / "file").touch()
         with pytest.raises(DataError, match="cannot make the folder"):
-            write_page(page, tmp_path / "file" / "page.html")
+            write_page(page.html, tmp_path / "file" / "page.html")
         with pytest.raises(CheckpointError, match="cannot write"):
-            write_page(page, tmp_path / ("a" * 300))
+            write_page(page.html, tmp_path / ("a" * 300))

@@ -1,0 +1,236 @@
+"""Several run directories joined into tables: one for each dataset, protocol and rule of class splits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from masln.errors import CheckpointError, ConfigError
+from masln.evaluation import Protocol
+from masln.experiments.config import RunConfig
+from masln.experiments.directory import ENVIRONMENT, RunDirectory, open_experiment, read_json
+from masln.experiments.record import RunRecord
+from masln.experiments.runs import runs_of
+
+__all__ = ["JoinedRun", "JoinedRuns", "join_runs"]
+
+_BASELINE = "cca"
+_APART = ("select", "validation_share", "precision")  # of a configuration, beside hyper-parameters
+_NAMED_SETTINGS = 2  # in the name of a method; with more it is numbered, and a note tells them; ours
+
+
+class JoinedRun(NamedTuple):
+    """One run and where it comes from.
+
+    Attributes:
+        record: Its figures; ``method`` is what it is called in the joined table, and ``split`` counts there.
+        directory: Its own folder.
+        experiment: The run directory that it stands in, as given.
+        config: Of that run directory.
+        environment: Versions that it was made with.
+    """
+
+    record: RunRecord
+    directory: Path
+    experiment: Path
+    config: RunConfig
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class JoinedRuns:
+    """Runs that stand in one table.
+
+    Attributes:
+        data: Name of the dataset.
+        data_hash: Of the bundle.
+        protocol: That all were scored under.
+        class_split: Rule of the class splits.
+        unseen_share: Share of unseen classes of a random rule, else None.
+        class_names: Of the dataset.
+        runs: All of them, each method on the same class splits.
+        notes: What a reader should know of how they were joined.
+    """
+
+    data: str
+    data_hash: str
+    protocol: Protocol
+    class_split: str
+    unseen_share: float | None
+    class_names: tuple[str, ...]
+    runs: list[JoinedRun]
+    notes: tuple[str, ...]
+
+    @property
+    def records(self) -> list[RunRecord]:
+        """Of all runs."""
+        return [run.record for run in self.runs]
+
+    @property
+    def methods(self) -> list[str]:
+        """Each once."""
+        return list(dict.fromkeys(record.method for record in self.records))
+
+    @property
+    def baseline(self) -> str | None:
+        """The method that others are tested against: CCA where it ran."""
+        return _BASELINE if _BASELINE in self.methods else None
+
+    @property
+    def class_splits(self) -> list[str]:
+        """Hash of each class split, in the order of their numbers."""
+        return list(dict.fromkeys(str(record.facts["class_split_hash"]) for record in self.records))
+
+
+def join_runs(directories: Sequence[Path]) -> list[JoinedRuns]:
+    """Read run directories and join those of one dataset, protocol and rule of class splits.
+
+    A method that ran with different settings is a method for each of them. Of runs that stand in several directories
+    (the baselines of each ``masln train``) the first counts. A class split that not every method has is left out, so
+    that all means are over the same ones.
+
+    Args:
+        directories: Of ``masln train`` or ``masln compare``; finished ones.
+
+    Returns:
+        Joined runs, by dataset as they come, then by share of unseen classes.
+
+    Raises:
+        ConfigError: a folder is no run directory, one dataset was scored under different protocols, or methods have no
+            class split in common.
+        CheckpointError: runs are missing, or a file is damaged.
+    """
+    if not directories:
+        raise ConfigError("no run directory given; name one or several that masln train or masln compare wrote")
+    unique = {directory.resolve(): directory for directory in reversed(directories)}
+    found = [run for directory in reversed(unique.values()) for run in _read(directory)]
+    groups: dict[tuple[Any, ...], list[JoinedRun]] = {}
+    for run in found:
+        groups.setdefault(_key(run), []).append(run)
+    _check_protocols(found)
+    order = list(dict.fromkeys((run.record.facts["data"], run.record.facts["data_hash"]) for run in found))
+    keys = sorted(groups, key=lambda key: (order.index(key[:2]), key[2], key[3] or 0.0))
+    return [_join(groups[key]) for key in keys]
+
+
+def _key(run: JoinedRun) -> tuple[Any, ...]:
+    config, facts = run.config, run.record.facts
+    standard = config.protocol.setting == "standard"
+    rule = "all-seen" if standard else config.class_split
+    share = config.unseen_share if rule == "random" else None
+    return facts["data"], facts["data_hash"], rule, share, () if standard else config.listed
+
+
+def _read(directory: Path) -> list[JoinedRun]:
+    config = open_experiment(directory)
+    runs = list(runs_of(config))
+    missing = [run.place for run in runs if not RunDirectory(directory / run.place).finished]
+    if missing:
+        raise CheckpointError(
+            f"{directory} is unfinished: {len(missing)} of its {len(runs)} runs have no figures, the first of them "
+            f"{missing[0]}; the command that began it goes on with --resume --out {directory}"
+        )
+    environment = read_json(directory / ENVIRONMENT)
+    return [
+        JoinedRun(RunDirectory(path).read(), path, directory, config, environment)
+        for path in (directory / run.place for run in runs)
+    ]
+
+
+def _check_protocols(runs: Sequence[JoinedRun]) -> None:
+    first: dict[tuple[str, str], JoinedRun] = {}
+    for run in runs:
+        one = first.setdefault((run.record.facts["data"], run.record.facts["data_hash"]), run)
+        if one.config.protocol == run.config.protocol:
+            continue
+        ours, theirs = run.config.protocol.to_dict(), one.config.protocol.to_dict()
+        words = ", ".join(f"{key} {theirs[key]} against {ours[key]}" for key in ours if ours[key] != theirs[key])
+        raise ConfigError(
+            f"{one.experiment} and {run.experiment} score {run.record.facts['data']} under different protocols "
+            f"({words}); such figures do not stand in one table: report them apart"
+        )
+
+
+def _join(runs: Sequence[JoinedRun]) -> JoinedRuns:
+    names, notes = _name_variants(runs)
+    kept: dict[tuple[str, str, int], JoinedRun] = {}
+    apart = 0.0
+    for run in runs:
+        facts = {**run.record.facts, "method": names[_variant(run)]}
+        record = RunRecord(facts, run.record.parts, run.record.per_query)
+        same = kept.setdefault((record.method, facts["class_split_hash"], facts["seed"]), run._replace(record=record))
+        apart = max(apart, *(abs(same.record.map(part) - record.map(part)) for part in record.parts))
+    if apart:
+        notes.append(f"runs that stand in several directories differ by up to {apart:.2g} mAP; the first counts")
+    common, words = _common_splits(list(kept.values()))
+    joined = []
+    for (_, split, _), run in kept.items():
+        if split in common:
+            facts = {**run.record.facts, "split": common.index(split)}
+            joined.append(run._replace(record=RunRecord(facts, run.record.parts, run.record.per_query)))
+    first = joined[0]
+    data, data_hash, rule, share, _ = _key(first)
+    class_names = RunDirectory(first.directory).read_split().class_names
+    return JoinedRuns(
+        data, data_hash, first.config.protocol, rule, share, class_names, joined, tuple(filter(None, (*notes, words)))
+    )
+
+
+def _common_splits(runs: Sequence[JoinedRun]) -> tuple[list[str], str]:
+    """Hashes of the class splits that all methods have, and a note on the others."""
+    own: dict[str, dict[str, None]] = {}
+    for run in runs:
+        own.setdefault(run.record.method, {})[run.record.facts["class_split_hash"]] = None
+    every = list(dict.fromkeys(split for splits in own.values() for split in splits))
+    common = [split for split in every if all(split in splits for splits in own.values())]
+    if len(common) == len(every):
+        return common, ""
+    by_count: dict[int, list[str]] = {}
+    for name, splits in own.items():
+        by_count.setdefault(len(splits), []).append(name)
+    lacking = "; ".join(
+        f"{', '.join(by_count[count])}: {count} of {len(every)}" for count in sorted(by_count) if count < len(every)
+    )
+    if not common:
+        data = runs[0].record.facts["data"]
+        raise ConfigError(
+            f"no class split of {data} is common to all methods ({lacking}): report these runs apart, or run every "
+            f"method with the same --seed, --splits and class split rule"
+        )
+    return common, f"figures are over the {len(common)} of {len(every)} class splits that every method has ({lacking})"
+
+
+def _variant(run: JoinedRun) -> str:
+    """Name of the method and what was set otherwise than by default, as canonical JSON."""
+    config, method = run.config, str(run.record.facts["method"])
+    default = RunConfig()
+    settings = dict(config.hyperparameters) if method == config.method else {}
+    settings |= {name: getattr(config, name) for name in _APART if getattr(config, name) != getattr(default, name)}
+    return json.dumps([method, settings], sort_keys=True)
+
+
+def _name_variants(runs: Sequence[JoinedRun]) -> tuple[dict[str, str], list[str]]:
+    """What each variant is called: its method, with the settings that part it from others of that method."""
+    variants = list(dict.fromkeys(map(_variant, runs)))
+    methods: dict[str, dict[str, dict[str, Any]]] = {}
+    for variant in variants:
+        method, settings = json.loads(variant)
+        methods.setdefault(method, {})[variant] = settings
+    names, notes = {}, []
+    for method, own in methods.items():
+        keys = dict.fromkeys(key for settings in own.values() for key in settings)
+        apart = [key for key in keys if len({json.dumps(s.get(key), sort_keys=True) for s in own.values()}) > 1]
+        for number, (variant, settings) in enumerate(own.items(), start=1):
+            words = [f"{key}={_words(settings[key])}" for key in apart if key in settings]
+            names[variant] = ", ".join([method, *words])
+            if len(words) > _NAMED_SETTINGS:
+                names[variant] = f"{method} ({number})"
+                notes.append(f"{names[variant]}: {', '.join(words)}")
+    return names, notes
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

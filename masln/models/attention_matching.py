@@ -124,7 +124,8 @@ class AttentionMatching(DeclaredMethod, JointScorer):
     but they are chosen by what the score adds up: it then learns to count a high cosine against a pair (on the RSICD
     photos R@1 of text to image fell from .178 to .000).
 
-    On some 570 training photos the score learns its own pairs better than the codes do (R@1 of text to image .48 to .55)
+    On some 570 training photos the score learns its own pairs better than the codes do (R@1 of text to image .48 to
+    .55),
     but hardly others: of seen and unseen classes R@1 rises by .00 to .01 (``benchmarks/reranking.py``).
 
     Attention from regions to words and the reverse is that of SCAN; codes by self-attention and a score that adds a

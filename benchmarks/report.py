@@ -280,7 +280,7 @@ def _reranking_lines(result: dict[str, Any]) -> list[dict[str, Any]]:
         )
     if memory := result.get("memory"):
         growth = ", ".join(f"{mib:.0f} MiB ({name})" for name, mib in memory["growth_mib"].items())
-        lines.append({"measured": "its memory beyond that of one chunk of 256 pairs", "figure": growth})
+        lines.append({"measured": "memory that this adds at its peak, features apart", "figure": growth})
     for part, found in result.get("accuracy", {}).get("instance_level", {}).items():
         gains = " / ".join(
             f"{found[direction]['codes']['R@1']:.3f} to {found[direction]['reranked']['R@1']:.3f}"

@@ -159,3 +159,11 @@ def test_the_score_adds_the_cosine_of_codes_and_that_of_what_was_seen():
     torch.testing.assert_close(matching(images, texts), expected)
     apart = matching.prepare("text", codes[1:], words)
     torch.testing.assert_close(matching(images, apart), expected - 1)
+
+
+def test_the_weights_of_matching_are_those_by_which_words_see_regions():
+    matching = CrossMatching(WIDTH, 2, fusion="sum", pooling="mean")
+    codes, regions, words = torch.eye(WIDTH)[:3], torch.randn(3, 4, WIDTH), torch.randn(3, 5, WIDTH)
+    found = matching.weights(matching.prepare("image", codes, regions), matching.prepare("text", codes, words))
+    _, expected = as_torch(matching.attention["text"])(words, regions, regions, need_weights=True)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

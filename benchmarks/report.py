@@ -96,7 +96,7 @@ def all_methods_block() -> str:
         for part, method in found:
             if part == "unseen":
                 unseen, seen, cca = (found[key] for key in ((part, method), ("seen", method), (part, "cca")))
-                differs = unseen["p"] is not None and unseen["p"] < 0.05
+                differs = unseen["p_splits"] is not None and unseen["p_splits"] < 0.05
                 mark = ("+" if unseen["average"] > cca["average"] else "-") if differs else ""
                 row = table.setdefault(method, {"method": f"`{method}`"} | dict.fromkeys(studies))
                 row[dataset] = f"{unseen['average']:.3f}{mark} ({seen['average']:.3f})"
@@ -106,7 +106,7 @@ def all_methods_block() -> str:
     return (
         f"Every method: unseen mAP (seen mAP), mean over class splits ({counts}) seeded from {result['first_split']} "
         "on; queries search the test items, codes block-normalised; each run chooses on validation classes from a "
-        "search space of its own. + and -: above or below ridge CCA by the paired permutation test over queries at "
+        "search space of its own. + and -: above or below ridge CCA by the paired t test over class splits at "
         ".05, Holm-corrected over the dataset's table. Intervals, p, wins, time and memory of each are in "
         "[benchmarks/results/all_methods.md](benchmarks/results/all_methods.md) (`benchmarks/all_methods.py`).\n\n"
         f"{markdown_table([table[method] for method in ordered])}\n"

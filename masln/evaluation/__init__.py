@@ -33,6 +33,7 @@ from masln.evaluation.statistics import (
     count_wins,
     holm,
     paired_permutation_test,
+    paired_t_test,
     student_interval,
 )
 
@@ -70,6 +71,7 @@ __all__ = [
     "ndcg_at",
     "nemenyi_quantile",
     "paired_permutation_test",
+    "paired_t_test",
     "part_rows",
     "precision_at",
     "precision_recall_points",

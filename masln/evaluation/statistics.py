@@ -122,6 +122,34 @@ def paired_permutation_test(
     return (extreme + 1) / (permutations + 1)
 
 
+def paired_t_test(values: ArrayLike, baseline: ArrayLike) -> float:
+    """Two-sided p value of a difference in means between figures paired by run, by Student's t over the runs.
+
+    Two differently seeded copies of one method differ on all queries of a run together, so a test over queries calls
+    them different far too often (``benchmarks/planted_effects.py``); where runs are on random class splits, those are
+    what is drawn independently.
+
+    Args:
+        values: (runs,) figures of a method, one a class split.
+        baseline: (runs,) of the other on the same class splits, in the same order.
+
+    Returns:
+        The p value; NaN for a single run, 1 where no run differs, 0 where all differ by the very same amount.
+
+    Raises:
+        DataError: Different shapes, no value, or a value that is not finite.
+    """
+    ours, theirs = _finite(values, "values"), _finite(baseline, "baseline")
+    if ours.shape != theirs.shape or ours.ndim != 1:
+        raise DataError(f"a paired test needs two (runs,) arrays of one length, not {ours.shape} and {theirs.shape}")
+    differences = ours - theirs
+    if len(differences) < 2:
+        return float("nan")
+    if np.ptp(differences) == 0.0:  # t is infinite, or 0 / 0
+        return 0.0 if differences[0] else 1.0
+    return float(stats.ttest_1samp(differences, 0.0).pvalue)
+
+
 def count_wins(values: ArrayLike, baseline: ArrayLike) -> Wins:
     """Count the runs on which a method beats its baseline, run i against run i.
 

@@ -13,6 +13,7 @@ from masln.evaluation import (
     count_wins,
     holm,
     paired_permutation_test,
+    paired_t_test,
     student_interval,
 )
 from masln.experiments.record import RunRecord
@@ -28,12 +29,15 @@ def summary_rows(records: Sequence[RunRecord], *, baseline: str | None = None) -
 
     Args:
         records: Runs of one configuration.
-        baseline: Method that others are compared with, by the paired permutation test over queries (seeds
-            averaged, splits pooled), Holm-corrected over the table, and by wins over splits.
+        baseline: Method that others are compared with: by the paired t test over class splits (seeds averaged), by
+            the paired permutation test over queries (seeds averaged, splits pooled), each Holm-corrected over the
+            table, and by wins over splits. The first asks whether the methods differ, the second whether these fitted
+            models do: seeds alone can make it small.
 
     Returns:
         Rows with ``part``, ``method``, ``i2t``, ``t2i``, ``average``, ``low``, ``high``, ``interval`` (what it
-        is over), ``p`` and ``wins`` (None without a baseline), ``runs``. With relevance ``instance`` also ``R@k`` for
+        is over), ``p_splits`` (None with one class split too), ``p`` (over queries) and ``wins`` (None without a
+        baseline), ``runs``. With relevance ``instance`` also ``R@k`` for
         each cutoff and ``median_rank``, each with ``i2t``, ``t2i`` and ``average`` (None of a harmonic mean).
     """
     methods = list(dict.fromkeys(record.method for record in records))
@@ -43,15 +47,15 @@ def summary_rows(records: Sequence[RunRecord], *, baseline: str | None = None) -
             own = [record for record in records if record.method == method]
             row: dict[str, Any] = {"part": part, "method": method}
             row |= {d: float(np.mean([record.map(part, d) for record in own])) for d in ("i2t", "t2i", "average")}
-            row |= _interval(own, part) | {"p": None, "wins": None, "runs": len(own)}
+            row |= _interval(own, part) | {"p_splits": None, "p": None, "wins": None, "runs": len(own)}
             row |= {name: _instance_figure(own, part, name) for name in _instance_names(records[0])}
             if baseline and method != baseline and baseline in methods:
                 row |= _comparison(own, [record for record in records if record.method == baseline], part)
             rows.append(row)
-    tested = [row for row in rows if row["p"] is not None]
-    if tested:
-        for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
-            row["p"] = float(p)
+    for name in ("p_splits", "p"):
+        tested = [row for row in rows if row[name] is not None]
+        for row, p in zip(tested, holm([row[name] for row in tested]), strict=True):
+            row[name] = float(p)
     return rows
 
 
@@ -92,6 +96,8 @@ def _comparison(own: Sequence[RunRecord], other: Sequence[RunRecord], part: str)
     ours, theirs = _by_split(own, part), _by_split(other, part)
     wins = count_wins(list(ours.values()), list(theirs.values()))
     result: dict[str, Any] = {"wins": f"{wins.wins}/{len(ours)}"}
+    if len(ours) > 1:
+        result["p_splits"] = paired_t_test(list(ours.values()), list(theirs.values()))
     if part != "harmonic":  # a figure of all queries at once has no per-query pairs
         paired = pd.concat([_queries(own, part), _queries(other, part)], axis=1, join="inner").dropna()
         values = paired.to_numpy()

@@ -36,7 +36,10 @@ class CCA(LinearMethod):
 
     summary: ClassVar[str] = "ridge canonical correlation analysis, the linear baseline"
     reference: ClassVar[str] = "Hotelling, Biometrika 1936; Vinod, J. Econometrics 1976"
+    # All components count alike in a code, so the weak ones of many drown the strong: on validation classes (class
+    # splits 100 to 102) the best with 64 has .46 and the best with 10 has .50 on emoji, .67 and .73 on fashion.
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "n_components": (64, 10),
         "ridge": (1.0, 0.01, 0.1, 10.0, 100.0),
         "input_scaling": ("center-l2", "l2", "standardize", "center-l2/standardize"),
     }

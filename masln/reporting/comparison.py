@@ -10,6 +10,7 @@ from masln.experiments import Experiment, comparison_rows
 from masln.experiments.record import GENERALIZED
 from masln.reporting.experiments import (
     INSTANCE_NOTE,
+    P_NOTE,
     experiment_facts,
     experiment_remarks,
     experiment_title,
@@ -17,7 +18,7 @@ from masln.reporting.experiments import (
 )
 from masln.reporting.tables import print_table
 
-__all__ = ["COST_NOTE", "P_NOTE", "comparison_cells", "print_comparison"]
+__all__ = ["COST_NOTE", "comparison_cells", "print_comparison"]
 
 
 def print_comparison(
@@ -50,9 +51,6 @@ def print_comparison(
     print_table([comparison_cells(row) for row in rows], title=experiment_title(experiment), notes=notes)
 
 
-P_NOTE = (
-    "p and wins against cca: paired permutation test over queries, Holm-corrected over the table; class splits won."
-)
 COST_NOTE = (
     "time: of the processor, mean of a run with its selection on validation classes; "
     "memory: most that the process of a run held, Python and its libraries included."

@@ -10,6 +10,7 @@ from masln.reporting.tables import print_table
 
 __all__ = [
     "INSTANCE_NOTE",
+    "P_NOTE",
     "experiment_facts",
     "experiment_remarks",
     "experiment_rows",
@@ -20,6 +21,10 @@ __all__ = [
 
 
 _INSTANCE = ("R@1", "R@5", "R@10", "median_rank")  # of caption retrieval; JSON has all cutoffs
+P_NOTE = (
+    "against cca, Holm-corrected over the table: p (splits), paired t test over class splits, whether the methods "
+    "differ; p (queries), paired permutation test over queries, whether these fitted models do; wins: class splits won."
+)
 INSTANCE_NOTE = (
     "R@k and median rank: image→text / text→image; found is the pair itself, or any caption of a picture that has "
     "several, each picture being searched for and among once."
@@ -70,7 +75,7 @@ def experiment_title(experiment: Experiment) -> str:
 
 
 def experiment_rows(experiment: Experiment) -> list[dict[str, Any]]:
-    """The rows as they are printed: figures of each part and method, interval, p value, wins."""
+    """The rows as they are printed: figures of each part and method, interval, p values, wins."""
     rows = summary_rows(experiment.records, baseline=baseline_of(experiment.config))
     return [shown_row(row) for row in rows]
 
@@ -85,7 +90,8 @@ def shown_row(row: dict[str, Any]) -> dict[str, Any]:
         "text→image": row["t2i"],
         "average": row["average"],
         "95% interval": "–" if low is None else f"[{low:.3f}, {high:.3f}] {row['interval']}",
-        "p": "–" if row["p"] is None else f"{row['p']:.4f}",
+        "p (splits)": _shown_p(row["p_splits"]),
+        "p (queries)": _shown_p(row["p"]),
         "wins": row["wins"],
     }
     for name in _INSTANCE:
@@ -93,6 +99,10 @@ def shown_row(row: dict[str, Any]) -> dict[str, Any]:
             form = "{i2t:.1f} / {t2i:.1f}" if name == "median_rank" else "{i2t:.3f} / {t2i:.3f}"
             cells[name.replace("_", " ")] = row[name] and form.format(**row[name])
     return cells
+
+
+def _shown_p(p: float | None) -> str:
+    return "–" if p is None else f"{p:.4f}"
 
 
 def _mixed_pairs(experiment: Experiment) -> list[dict[str, int]]:
@@ -104,7 +114,7 @@ def _mixed_pairs(experiment: Experiment) -> list[dict[str, int]]:
 def _notes(experiment: Experiment) -> list[str]:
     notes = []
     if baseline_of(experiment.config):
-        notes.append("p and wins against cca: paired permutation test over queries, Holm-corrected; class splits won.")
+        notes.append(P_NOTE)
     if experiment.config.protocol.relevance == "instance":
         notes.append(INSTANCE_NOTE)
     mixed = _mixed_pairs(experiment)

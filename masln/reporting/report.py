@@ -11,8 +11,8 @@ from typing import Any
 from masln.experiments import JoinedRuns, join_runs, rows_with_cost
 from masln.experiments.record import GENERALIZED
 from masln.progress import progress_bar
-from masln.reporting.comparison import COST_NOTE, P_NOTE, comparison_cells
-from masln.reporting.experiments import INSTANCE_NOTE
+from masln.reporting.comparison import COST_NOTE, comparison_cells
+from masln.reporting.experiments import INSTANCE_NOTE, P_NOTE
 from masln.reporting.tables import format_cell, print_table
 
 __all__ = ["Report", "ReportTable", "make_report", "print_report", "report_value"]

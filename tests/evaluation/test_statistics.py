@@ -16,6 +16,7 @@ from masln.evaluation import (
     count_wins,
     holm,
     paired_permutation_test,
+    paired_t_test,
     student_interval,
 )
 
@@ -103,6 +104,17 @@ def test_wins():
     assert count_wins([0.3, 0.4, 0.5, 0.2], [0.2, 0.4, 0.6, 0.1]) == Wins(2, 1, 1)
 
 
+def test_the_t_test_is_that_of_scipy_on_the_pairs():
+    ours, theirs = np.random.default_rng(0).normal(0.3, 0.05, (2, 7))
+    assert paired_t_test(ours, theirs) == pytest.approx(stats.ttest_rel(ours, theirs).pvalue)
+
+
+def test_the_t_test_of_differences_without_spread():
+    assert paired_t_test([0.5, 0.25, 0.75], [0.5, 0.25, 0.75]) == 1.0
+    assert paired_t_test([0.75, 0.5, 1.0], [0.5, 0.25, 0.75]) == 0.0
+    assert np.isnan(paired_t_test([0.5], [0.4]))
+
+
 def test_holm_by_hand_and_in_any_order():
     # sorted .01 .02 .03 .04 times 4 3 2 1, then never falling
     assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
@@ -135,6 +147,7 @@ def test_an_interval_prints_short():
         (lambda: bootstrap_interval([0.1, 0.2], level=0), "between 0 and 1"),
         (lambda: paired_permutation_test([0.1], [0.1, 0.2]), "one length"),
         (lambda: count_wins([0.1], [0.1, 0.2]), "run by run"),
+        (lambda: paired_t_test([0.1, 0.2], [0.1]), r"two \(runs,\) arrays"),
         (lambda: holm([0.1, 1.2]), r"in \[0, 1\]"),
     ],
 )

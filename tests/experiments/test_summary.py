@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from masln.evaluation import bootstrap_interval, holm, paired_permutation_test
+from masln.evaluation import bootstrap_interval, holm, paired_permutation_test, paired_t_test
 from masln.experiments import RunRecord, summary_rows
 
 RNG = np.random.default_rng(0)
@@ -81,7 +81,18 @@ def test_p_values_are_paired_over_queries_pooled_over_splits_and_corrected_over_
     }
     for key, p in zip(raw, holm(list(raw.values())), strict=True):
         assert rows[key]["p"] == pytest.approx(p)
-    assert rows["unseen", "cca"]["p"] is None and rows["unseen", "cca"]["wins"] is None
+    means = {
+        (part, name): paired_t_test(*([v[s][part].mean() for s in range(2)] for v in (values, base)))
+        for part in ("unseen", "seen")
+        for name, values in (("masln", ours), ("chance", third))
+    }
+    for key, p in zip(means, holm(list(means.values())), strict=True):
+        assert rows[key]["p_splits"] == pytest.approx(p)
+    assert (
+        rows["unseen", "cca"]["p"] is None
+        and rows["unseen", "cca"]["p_splits"] is None
+        and rows["unseen", "cca"]["wins"] is None
+    )
     won = sum(ours[s]["unseen"].mean() > base[s]["unseen"].mean() for s in range(2))
     assert rows["unseen", "masln"]["wins"] == f"{won}/2"
 
@@ -94,6 +105,19 @@ def test_seeds_are_averaged_before_the_comparison():
     rows = summary_rows([*records, record("cca", 0, 0, {"unseen": base})], baseline="cca")
     assert rows[0]["p"] == pytest.approx(paired_permutation_test(base + noise / 2, base), abs=0.02)
     assert rows[0]["p"] > 0.01
+    assert rows[0]["p_splits"] is None, "one class split says nothing of others"
+
+
+def test_copies_of_a_method_that_differ_by_the_luck_of_each_run_do_not_differ_over_splits():
+    luck = iter(RNG.normal(0, 0.02, 12))
+    queries = [draw(0.5, 400) for _ in range(6)]
+    records = [
+        record(name, split, 0, {"unseen": ap + next(luck)})
+        for split, ap in enumerate(queries)
+        for name in ("masln", "cca")
+    ]
+    row = summary_rows(records, baseline="cca")[0]
+    assert row["p"] < 0.01 < 0.05 < row["p_splits"]
 
 
 def test_a_harmonic_mean_has_no_interval_of_queries_and_no_p():

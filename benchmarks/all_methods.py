@@ -30,9 +30,12 @@ from typing import Any
 import click
 
 from benchmarks.datasets import photo_bundles, research_bundles
-from masln.errors import MaslnError
+from masln.errors import MaslnError, RunFailedError
 from masln.evaluation import Protocol
-from masln.experiments import Experiment, RunConfig, RunRecord, comparison_methods, comparison_rows, run_experiment
+from masln.experiments import RunConfig, RunRecord, available_cores, comparison_methods, read_experiment, rows_with_cost
+from masln.experiments.grid import is_finished
+from masln.experiments.grid_run import make_run
+from masln.experiments.processes import run_in_processes
 from masln.models import method_resolver
 from masln.reporting import comparison_cells, markdown_table
 from masln.training import progress_bar, write_atomically
@@ -60,14 +63,18 @@ def bundle_for(name: str, dataset: str, bundles: dict[str, Path]) -> Path:
 def run_method(name: str, data: Path, directory: Path, *, protocol: Protocol, seed: int) -> list[RunRecord]:
     """The run of one method on the class split of this seed, in a process of its own; one that is there is read."""
     config = RunConfig(name, str(data), baselines=(), protocol=protocol, seed=seed, device="cpu")
-    experiment = run_experiment(config, directory, resume=directory.exists(), jobs=1)
-    return [dataclasses.replace(record, facts={**record.facts, "split": seed}) for record in experiment.records]
+    if not is_finished(directory, config):
+        task = directory, config, available_cores()
+        (why,) = run_in_processes(make_run, [task], jobs=1, logs=[directory / "run.log"])
+        if why:
+            raise RunFailedError(why)
+    records = read_experiment(directory).records
+    return [dataclasses.replace(record, facts={**record.facts, "split": seed}) for record in records]
 
 
-def table_of(records: list[RunRecord], data: Path, protocol: Protocol) -> list[dict[str, Any]]:
+def table_of(records: list[RunRecord]) -> list[dict[str, Any]]:
     """Rows of all methods of one dataset, tested against CCA together."""
-    rows = comparison_rows(Experiment(RunConfig("cca", str(data), protocol=protocol), Path(), records))
-    return [row for row in rows if row["part"] in PARTS]
+    return [row for row in rows_with_cost(records, baseline="cca") if row["part"] in PARTS]
 
 
 @click.command()
@@ -112,7 +119,7 @@ def main(
                     advance()
             kept = [record for record in records if record.method.split(",")[0] not in failed]
             facts = {"dataset": dataset, "splits": seed + 1 - first_split, "protocol": protocol.describe()}
-            tables[place.name] = {**facts, "rows": table_of(kept, bundles[dataset], protocol), "failed": failed}
+            tables[place.name] = {**facts, "rows": table_of(kept), "failed": failed}
             _write(result, out)
         for name, reason in failed.items():
             click.echo(f"{dataset}, {name}: {reason}")

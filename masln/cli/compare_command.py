@@ -1,4 +1,4 @@
-"""``masln compare``: many methods, one table."""
+"""``masln compare``: many methods, one table for each dataset."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import click
 
 from masln.cli.running import run_options, written
 
+_NAME = "compare"  # of the grid in its directory
+
 
 @click.command()
 @click.option("--methods", default="all", metavar="NAMES", help="Their names, parted by commas; see masln methods.")
@@ -17,31 +19,45 @@ from masln.cli.running import run_options, written
     "--jobs", type=click.IntRange(min=1), help="Runs side by side, sharing the cores.  [default: a core each]"
 )
 @click.option("--parts", metavar="NAMES", help="Such as unseen,seen,harmonic.  [default: those of the setting]")
-@run_options
+@run_options(several=True)
 @click.pass_context
 def compare(ctx: click.Context, /, **options: Any) -> None:
-    """Run methods under one protocol and print one table: figures, p against ridge CCA, wins, time and memory.
+    """Run methods under one protocol and print a table: figures, p against ridge CCA, wins, time and memory.
 
-    Each run has a process of its own: one that fails does not stop the others, and --resume goes on with what is
-    missing. Every method chooses on validation classes from a search space of its own, unless --no-select.
+    Each run has a process of its own: one that fails is a row that says so and stops no other, and --resume goes on
+    with what is missing. Every method chooses on validation classes from a search space of its own, unless --no-select.
     """
     from masln.errors import RunFailedError
-    from masln.experiments import available_cores, comparison_methods, default_directory, make_config, run_experiment
+    from masln.experiments import (
+        Grid,
+        comparison_methods,
+        default_directory,
+        entries_of,
+        make_config,
+        read_grid,
+        require_free,
+        run_grid,
+    )
     from masln.reporting import print_comparison
 
     given = written(ctx)
-    if not (options["resume"] or (options["config"] and "methods" not in given)):
-        options["method"], *others = comparison_methods(options["methods"], options["baselines"])
-        options["baselines"] = ",".join(others)
-        given |= {"method", "baselines"}
-    if not options["config"]:
-        given |= {"splits"}
-    config = make_config(options, given)
-    directory = Path(options["out"]) if options["out"] else default_directory(config, what="compare")
-    jobs = options["jobs"] or (1 if config.device.startswith(("cuda", "mps")) else available_cores())
-    experiment = run_experiment(config, directory, resume=options["resume"], progress=not options["quiet"], jobs=jobs)
-    print_comparison(experiment, parts=options["parts"], as_json=options["as_json"], quiet=options["quiet"])
+    if options["resume"]:
+        directory = Path(options["out"])
+        grid = read_grid(directory, _NAME)
+    else:
+        if not (options["config"] and "methods" not in given):
+            options["method"], *others = comparison_methods(options["methods"], options["baselines"])
+            options["baselines"] = ",".join(others)
+            given |= {"method", "baselines"}
+        if not options["config"]:
+            given |= {"splits"}
+        configs = [make_config(options | {"data": data}, given) for data in dict.fromkeys(options["data"])]
+        directory = Path(options["out"]) if options["out"] else default_directory(*configs, what=_NAME)
+        grid = Grid(_NAME, tuple(entry for config in configs for entry in entries_of(config)))
+        require_free(directory)
+    result = run_grid(grid, directory, jobs=options["jobs"], progress=not options["quiet"])
+    print_comparison(result.tables, parts=options["parts"], as_json=options["as_json"], quiet=options["quiet"])
     if not (options["as_json"] or options["quiet"]):
         click.echo(f"run directory: {directory}")
-    if experiment.failed:
-        raise RunFailedError(experiment.failure)
+    if result.failure:
+        raise RunFailedError(result.failure)

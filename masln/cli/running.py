@@ -13,7 +13,6 @@ from masln.cli.options import Decorator, debug_option, json_option, quiet_option
 __all__ = ["run_options", "written"]
 
 _RUN_OPTIONS: tuple[Decorator, ...] = (
-    click.option("--data", default="emoji", help="Bundled name, or the folder of a bundle."),
     click.option(
         "--split",
         "setting",
@@ -58,11 +57,21 @@ _RUN_OPTIONS: tuple[Decorator, ...] = (
 )
 
 
-def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say what is run, on what, under which protocol, and where it goes."""
-    for option in reversed(_RUN_OPTIONS):
-        command = option(command)
-    return command
+def run_options(*, several: bool = False) -> Decorator:
+    """The options that say what is run, on what, under which protocol, and where it goes; ``several`` datasets."""
+    data: Decorator = click.option(
+        "--data",
+        default=("emoji",) if several else "emoji",
+        multiple=several,
+        help="Bundled name, or the folder of a bundle." + " Repeatable: a table each." * several,
+    )
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed((data, *_RUN_OPTIONS)):
+            command = option(command)
+        return command
+
+    return with_options
 
 
 def written(ctx: click.Context) -> set[str]:

@@ -14,7 +14,7 @@ from masln.cli.running import run_options, written
 @click.option("--method", default="masln", help="masln, cca, chance, ...; see masln methods.")
 @click.option("--splits", type=click.IntRange(min=1), default=1, help="Number of random class splits.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A configuration key or hyper-parameter.")
-@run_options
+@run_options()
 @click.option("--tensorboard", is_flag=True, help="Also write events for TensorBoard (extra: track).")
 @click.option("--plots/--no-plots", default=None, help="Draw plots.  [default: if matplotlib is installed]")
 @click.pass_context

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from masln.experiments.comparison import comparison_methods, comparison_rows, rows_with_cost
+from masln.experiments.comparison import comparison_methods, rows_with_cost
 from masln.experiments.config import RunConfig, apply_settings, published_settings, read_config, read_setting
-from masln.experiments.directory import RunDirectory
+from masln.experiments.directory import RunDirectory, require_free
 from masln.experiments.experiment import (
     Experiment,
     baseline_of,
@@ -14,6 +14,9 @@ from masln.experiments.experiment import (
     run_experiment,
     run_with_attention,
 )
+from masln.experiments.grid import Grid, GridEntry, entries_of, grid_names, read_grid
+from masln.experiments.grid_run import GridResult, run_grid
+from masln.experiments.grid_table import GridTable
 from masln.experiments.joining import JoinedRun, JoinedRuns, join_runs
 from masln.experiments.options import default_directory, make_config
 from masln.experiments.processes import available_cores
@@ -24,6 +27,10 @@ from masln.experiments.summary import summary_rows
 
 __all__ = [
     "Experiment",
+    "Grid",
+    "GridEntry",
+    "GridResult",
+    "GridTable",
     "JoinedRun",
     "JoinedRuns",
     "RunConfig",
@@ -35,19 +42,23 @@ __all__ = [
     "baseline_of",
     "check_data",
     "comparison_methods",
-    "comparison_rows",
     "default_directory",
+    "entries_of",
     "evaluate_experiment",
     "evaluate_method",
     "fit_selected",
+    "grid_names",
     "join_runs",
     "make_config",
     "published_settings",
     "read_config",
     "read_experiment",
+    "read_grid",
     "read_setting",
+    "require_free",
     "rows_with_cost",
     "run_experiment",
+    "run_grid",
     "run_with_attention",
     "summary_rows",
 ]

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from masln.errors import ConfigError
-from masln.experiments.experiment import Experiment, baseline_of
 from masln.experiments.record import RunRecord
 from masln.experiments.summary import summary_rows
 from masln.models import method_resolver
 
-__all__ = ["comparison_methods", "comparison_rows", "rows_with_cost"]
+__all__ = ["comparison_methods", "rows_with_cost"]
 
 
 def comparison_methods(methods: str, baselines: str) -> list[str]:
@@ -35,18 +34,17 @@ def comparison_methods(methods: str, baselines: str) -> list[str]:
     return names
 
 
-def comparison_rows(experiment: Experiment) -> list[dict[str, Any]]:
+def rows_with_cost(records: Sequence[RunRecord], *, baseline: str | None) -> list[dict[str, Any]]:
     """Rows of ``summary_rows``, best first within a part, each with what the method cost.
+
+    Args:
+        records: Under one protocol.
+        baseline: See ``summary_rows``.
 
     Returns:
         Rows with ``processor_seconds`` too, the mean of a run with its selection, which unlike the wall clock no run
         beside it lengthens; and ``peak_memory``, in bytes the most of any run, None where it was not measured.
     """
-    return rows_with_cost(experiment.records, baseline=baseline_of(experiment.config))
-
-
-def rows_with_cost(records: Sequence[RunRecord], *, baseline: str | None) -> list[dict[str, Any]]:
-    """As ``comparison_rows``, of any records under one protocol."""
     rows = summary_rows(records, baseline=baseline)
     order = {part: number for number, part in enumerate(dict.fromkeys(row["part"] for row in rows))}
     for row in rows:

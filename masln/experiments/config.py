@@ -54,9 +54,10 @@ class RunConfig:
         unseen_share: Share of unseen classes, for ``random``.
         validation_share: Share of the seen classes that validate.
         select: Choose search-space values and the stopping epoch on validation classes, then fit on all seen ones.
-        seed: First seed of class splits and of methods.
+        seed: First seed of class splits, and of methods unless ``method_seed`` is set.
         splits: Class splits, with seeds ``seed``, ``seed + 1``, ...
         seeds: Seeds of the method on each split.
+        method_seed: First seed of the methods; None takes ``seed``.
         rerank: How many items of every ranking a method with a joint score puts in order anew, for figures of their
             own beside those of its codes; 0 leaves them out.
         device: See ``masln.training.Runtime``.
@@ -76,6 +77,7 @@ class RunConfig:
     seed: int = 0
     splits: int = 1
     seeds: int = 1
+    method_seed: int | None = None
     rerank: int = 50
     device: str = "auto"
     precision: str = "fp32"
@@ -97,12 +99,23 @@ class RunConfig:
         if self.splits > 1 and (self.class_split != "random" or self.protocol.setting == "standard"):
             raise ConfigError("several splits need the random class split of seen_unseen or generalized; use --seeds")
 
+    @property
+    def first_method_seed(self) -> int:
+        """The first seed of the methods."""
+        return self.seed if self.method_seed is None else self.method_seed
+
+    @property
+    def split_rule(self) -> tuple[str, float | None, tuple[str, ...]]:
+        """Rule of the class splits, the share of unseen classes of a random one, and the names of a listed one."""
+        if self.protocol.setting == "standard":
+            return "all-seen", None, ()
+        return self.class_split, self.unseen_share if self.class_split == "random" else None, self.listed
+
     def make_split(self, class_names: Sequence[str], number: int) -> ClassSplit:
         """The class split of this number, from 0."""
-        standard = self.protocol.setting == "standard"
         return make_class_split(
             class_names,
-            rule="all-seen" if standard else self.class_split,
+            rule=self.split_rule[0],
             unseen_share=self.unseen_share,
             listed=self.listed,
             validation_share=self.validation_share,
@@ -213,6 +226,10 @@ def _typed(key: str, value: Any) -> Any:
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
             raise ConfigError(f"configuration key {key!r} must be a list of names, got {value!r}")
         return tuple(value)
+    if key == "method_seed":
+        if value is not None and type(value) is not int:
+            raise ConfigError(f"configuration key 'method_seed' must be int or null, got {value!r}")
+        return value
     expected = type(RunConfig.__dataclass_fields__[key].default)
     if expected is float and type(value) is int:
         return float(value)

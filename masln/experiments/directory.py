@@ -21,7 +21,7 @@ from masln.experiments.record import RunRecord
 from masln.models import Method
 from masln.training import write_atomically
 
-__all__ = ["RunDirectory", "open_experiment", "start_experiment"]
+__all__ = ["RunDirectory", "open_experiment", "require_free", "start_experiment"]
 
 CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
 _RECORDED = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "gensim")
@@ -102,18 +102,27 @@ def start_experiment(directory: Path, config: RunConfig, *, resume: bool) -> Run
     Raises:
         ConfigError: the folder holds something already and ``resume`` was not asked, or nothing can be resumed.
     """
-    saved = directory / CONFIG
     if resume:
         return open_saved(directory)
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ConfigError(f"{directory} exists; choose another --out, or add --resume to go on with it")
+    require_free(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"cannot make {directory} ({error.strerror or error}); choose another --out") from error
-    write_atomically(saved, yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True).encode())
-    write_json(directory / ENVIRONMENT, _environment())
+    save_config(directory, config)
     return config
+
+
+def require_free(directory: Path) -> None:
+    """Raise ConfigError where a folder holds something already."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ConfigError(f"{directory} exists; choose another --out, or add --resume to go on with it")
+
+
+def save_config(directory: Path, config: RunConfig) -> None:
+    """Write the configuration of an experiment and the versions that it runs with into its folder."""
+    write_json(directory / ENVIRONMENT, _environment())
+    write_yaml(directory / CONFIG, config.to_dict())
 
 
 def open_saved(directory: Path) -> RunConfig:
@@ -145,6 +154,11 @@ def _figure(text: str) -> float:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file atomically."""
     write_atomically(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def write_yaml(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a YAML file atomically."""
+    write_atomically(path, yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True).encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

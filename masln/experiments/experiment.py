@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from masln.data import ClassSplit, PairedDataset, bundle_hash, load_dataset
-from masln.errors import ConfigError, DataError, RunFailedError
+from masln.errors import ConfigError, DataError
 from masln.evaluation import part_rows
 from masln.experiments.config import RunConfig
 from masln.experiments.directory import RunDirectory, open_experiment, open_saved, start_experiment, write_json
 from masln.experiments.record import RunRecord, record_of
-from masln.experiments.runs import Run, evaluate_method, run_apart, run_here, runs_of
+from masln.experiments.runs import Run, evaluate_method, run_here, runs_of
 from masln.experiments.summary import summary_rows
 from masln.models import JointScorer, load_method, make_method, method_resolver
 from masln.training import resolve_device
@@ -21,6 +21,8 @@ from masln.training import resolve_device
 __all__ = [
     "Experiment",
     "check_data",
+    "check_dataset",
+    "check_methods",
     "evaluate_experiment",
     "read_experiment",
     "run_experiment",
@@ -35,23 +37,12 @@ class Experiment:
     Attributes:
         config: What was run.
         directory: The folder.
-        records: A record a run, of the methods all of whose runs ended well; two of a run that re-ranked.
-        failed: Place of each run that did not, and why; only runs in processes of their own go on past one.
+        records: A record a run; two of a run that re-ranked.
     """
 
     config: RunConfig
     directory: Path
     records: list[RunRecord]
-    failed: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def failure(self) -> str:
-        """One line on the runs that failed, the first of them in full; empty where none did."""
-        if not self.failed:
-            return ""
-        place, reason = next(iter(self.failed.items()))
-        more = f" ({len(self.failed) - 1} further runs failed too)" if len(self.failed) > 1 else ""
-        return f"{place}: {reason}{more}; the others are kept, masln compare --resume --out {self.directory} goes on"
 
 
 def run_experiment(
@@ -61,7 +52,7 @@ def run_experiment(
     resume: bool = False,
     progress: bool = False,
     tensorboard: bool = False,
-    jobs: int | None = None,
+    alone: bool = False,
 ) -> Experiment:
     """Run everything a configuration asks for.
 
@@ -71,8 +62,7 @@ def run_experiment(
         resume: Go on where an earlier call stopped: finished runs are read, a begun one goes on.
         progress: Show bars on a terminal.
         tensorboard: Write TensorBoard events beside the JSON lines.
-        jobs: Put each run into a process of its own, so many at once, and measure its peak memory; a run that fails
-            does not stop the others. None runs one after the other here, up to the first that fails.
+        alone: Nothing else ran in this process: its peak memory is that of the run, and is recorded.
 
     Returns:
         All records; the folder also holds ``metrics.json``, the rows of the table.
@@ -80,34 +70,24 @@ def run_experiment(
     Raises:
         ConfigError: the folder exists, or an option is out of range.
         DataError: the dataset is malformed.
-        RunFailedError: with ``jobs``, no method has all of its runs.
     """
     if resume:
         config = open_saved(directory)
     dataset = load_dataset(config.data)
-    if dataset.split is None:
-        raise DataError(f"{dataset.name} has no official split of train and test pairs; make the bundle with one")
-    dataset.require_finite()
-    _check_methods(config, dataset)
+    check_dataset(dataset)
+    check_methods(config, dataset)
     config = start_experiment(directory, config, resume=resume)
     done = [run for run in runs_of(config) if resume and RunDirectory(directory / run.place).finished]
     for run in done:
         _read(run, directory, dataset, config)
-    runs = [run for run in runs_of(config) if run not in done]
-    failed: dict[str, str] = {}
-    if jobs is None:
-        for run in runs:
-            run_here(run, config, dataset, directory, resume=resume, progress=progress, tensorboard=tensorboard)
-    else:
-        failed = run_apart(runs, config, directory, resume=resume, progress=progress, jobs=jobs)
-    lost = {run.method for run in runs if run.place in failed}
-    ended = [_read(run, directory, dataset, config) for run in runs_of(config) if run.method not in lost]
+    made = {"resume": resume, "progress": progress, "tensorboard": tensorboard, "alone": alone}
+    for run in runs_of(config):
+        if run not in done:
+            run_here(run, config, dataset, directory, **made)
+    ended = [_read(run, directory, dataset, config) for run in runs_of(config)]
     records = [record for run in ended for record in run.as_methods()]
-    experiment = Experiment(config, directory, records, failed)
-    if not records:
-        raise RunFailedError(experiment.failure)
     write_json(directory / "metrics.json", {"rows": summary_rows(records, baseline=baseline_of(config))})
-    return experiment
+    return Experiment(config, directory, records)
 
 
 def read_experiment(directory: Path) -> Experiment:
@@ -170,7 +150,14 @@ def check_data(facts: Mapping[str, Any], dataset: PairedDataset, config: RunConf
         )
 
 
-def _check_methods(config: RunConfig, dataset: PairedDataset) -> None:
+def check_dataset(dataset: PairedDataset) -> None:
+    """Raise DataError where no method could run on a dataset: no official split, or features that are not finite."""
+    if dataset.split is None:
+        raise DataError(f"{dataset.name} has no official split of train and test pairs; make the bundle with one")
+    dataset.require_finite()
+
+
+def check_methods(config: RunConfig, dataset: PairedDataset) -> None:
     """Find what would fail an hour into the grid before anything is written."""
     methods = [
         make_method(name, **(config.hyperparameters if name == config.method else {}))

@@ -117,11 +117,8 @@ def join_runs(directories: Sequence[Path]) -> list[JoinedRuns]:
 
 
 def _key(run: JoinedRun) -> tuple[Any, ...]:
-    config, facts = run.config, run.record.facts
-    standard = config.protocol.setting == "standard"
-    rule = "all-seen" if standard else config.class_split
-    share = config.unseen_share if rule == "random" else None
-    return facts["data"], facts["data_hash"], rule, share, () if standard else config.listed
+    facts = run.record.facts
+    return facts["data"], facts["data_hash"], *run.config.split_rule
 
 
 def _read(directory: Path) -> list[JoinedRun]:

@@ -42,7 +42,11 @@ def make_config(options: Mapping[str, Any], given: Collection[str]) -> RunConfig
     return RunConfig.from_dict(apply_settings(values, options.get("settings", ())))
 
 
-def default_directory(config: RunConfig, *, what: str | None = None) -> Path:
-    """``runs/DATA-METHOD-SETTING-TIME`` below the working directory; ``what`` replaces the method."""
+def default_directory(config: RunConfig, *others: RunConfig, what: str | None = None) -> Path:
+    """``runs/DATA-METHOD-SETTING-TIME`` below the working directory; ``what`` replaces the method.
+
+    The datasets of further configurations are named too.
+    """
+    data = "+".join(dict.fromkeys(Path(own.data).name for own in (config, *others)))
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{Path(config.data).name}-{what or config.method}-{config.protocol.setting}-{stamp}"
+    return Path("runs") / f"{data}-{what or config.method}-{config.protocol.setting}-{stamp}"

@@ -7,17 +7,21 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
 
 from masln.errors import MaslnError
 from masln.progress import progress_bar
 
-__all__ = ["available_cores", "peak_memory", "run_in_processes"]
+__all__ = ["attempt", "available_cores", "count_of", "peak_memory", "run_in_processes"]
+
+
+_Process = ForkServerProcess | SpawnProcess
 
 
 def available_cores() -> int:
@@ -40,7 +44,9 @@ def run_in_processes(
     tasks: Sequence[tuple[Any, ...]],
     *,
     jobs: int,
+    logs: Sequence[Path],
     title: str = "runs",
+    finished: int = 0,
     progress: bool = False,
 ) -> list[str]:
     """Call ``function(*task)`` for every task, each in a new process, so many at once.
@@ -49,7 +55,9 @@ def run_in_processes(
         function: Importable by name; its arguments can be pickled.
         tasks: Begun in this order.
         jobs: Processes at once.
+        logs: A file for each task, to the end of which goes what it prints, and its traceback.
         title: Of the bar.
+        finished: Tasks beside these that were done before, for the bar.
         progress: Show it, where standard error is a terminal.
 
     Returns:
@@ -58,24 +66,26 @@ def run_in_processes(
     Raises:
         KeyboardInterrupt: Ctrl-C; the processes were told too, and have ended.
     """
-    context = multiprocessing.get_context("spawn")
+    context = _context()
     waiting, failures = list(enumerate(tasks))[::-1], [""] * len(tasks)
-    running: dict[int, tuple[int, SpawnProcess, Connection]] = {}
+    running: dict[int, tuple[int, _Process, Connection]] = {}
     try:
-        with progress_bar(title, len(tasks), show=progress) as advance:
+        with progress_bar(title, finished + len(tasks), show=progress) as advance:
+            advance(finished)
             while waiting or running:
                 while waiting and len(running) < jobs:
                     number, task = waiting.pop()
                     receiving, sending = context.Pipe(duplex=False)
-                    process = context.Process(target=_work, args=(sending, function, task))
+                    process = context.Process(target=_work, args=(sending, function, task, logs[number]))
                     process.start()
                     sending.close()
                     running[process.sentinel] = number, process, receiving
+                advance(0, count_of(len(running), failures))
                 for sentinel in wait(list(running)):
                     assert isinstance(sentinel, int)
                     number, process, receiving = running.pop(sentinel)
                     failures[number] = _outcome(process, receiving)
-                    advance()
+                    advance(1, count_of(len(running), failures))
     except KeyboardInterrupt:
         for _, process, _ in running.values():
             if process.pid is not None:
@@ -87,20 +97,67 @@ def run_in_processes(
     return failures
 
 
-def _work(answer: Connection, function: Callable[..., None], task: tuple[Any, ...]) -> None:
+def count_of(running: int, failures: Sequence[str]) -> str:
+    """How many tasks run and have failed, for the end of a bar."""
+    failed = sum(map(bool, failures))
+    return f"{running} running" + (f", {failed} failed" if failed else "")
+
+
+def attempt(function: Callable[..., None], task: tuple[Any, ...], log: Path) -> str:
+    """Call ``function(*task)`` with all it prints, and its traceback, at the end of a file.
+
+    Returns:
+        What went wrong, in one line; empty where nothing did.
+    """
     try:
-        function(*task)
-        answer.send("")
-    except MaslnError as error:
-        answer.send(" ".join(str(error).split()))
+        with _output_to(log):
+            try:
+                function(*task)
+            except BaseException:
+                traceback.print_exc()
+                raise
     except KeyboardInterrupt:
-        answer.send("interrupted")
+        return "interrupted"
+    except MaslnError as error:
+        return " ".join(str(error).split())
     except Exception as error:
-        traceback.print_exc()
-        answer.send(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return ""
 
 
-def _outcome(process: SpawnProcess, answer: Connection) -> str:
+@contextlib.contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Send standard output and error to a file: those of Python, and the descriptors that libraries in C write to."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8", buffering=1) as stream:
+        for own in (sys.stdout, sys.stderr):
+            own.flush()
+        before = [os.dup(number) for number in (1, 2)]
+        try:
+            for number in (1, 2):
+                os.dup2(stream.fileno(), number)
+            with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+                yield
+        finally:
+            for number, kept in zip((1, 2), before, strict=True):
+                os.dup2(kept, number)
+                os.close(kept)
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    """How processes are begun: on Linux by a server that has imported what runs need, which costs seconds, once."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["masln.experiments"])
+    return context
+
+
+def _work(answer: Connection, function: Callable[..., None], task: tuple[Any, ...], log: Path) -> None:
+    answer.send(attempt(function, task, log))
+
+
+def _outcome(process: _Process, answer: Connection) -> str:
     process.join()
     with answer:
         try:

@@ -1,27 +1,27 @@
-"""The runs of an experiment: which there are, and one of them made, here or in a process of its own."""
+"""The runs of an experiment: which there are, and one of them made."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from masln.data import ClassSplit, PairedDataset, bundle_hash, load_dataset, mixed_pairs
+from masln.data import ClassSplit, PairedDataset, bundle_hash, mixed_pairs
 from masln.evaluation import Evaluation, Reranker, evaluate
 from masln.experiments.config import RunConfig
 from masln.experiments.directory import RunDirectory
-from masln.experiments.processes import available_cores, peak_memory, run_in_processes
+from masln.experiments.processes import peak_memory
 from masln.experiments.record import GENERALIZED, RERANKED, record_of
 from masln.experiments.selection import fit_selected
 from masln.models import JointScorer, Method, make_method
 from masln.training import JsonLines, Runtime, TensorBoard, TrainingInterruptedError
 
-__all__ = ["Run", "evaluate_method", "run_apart", "run_here", "runs_of"]
+__all__ = ["Run", "evaluate_method", "run_here", "runs_of"]
 
 
 class Run(NamedTuple):
@@ -42,10 +42,11 @@ class Run(NamedTuple):
 
 def runs_of(config: RunConfig) -> Iterator[Run]:
     """Every run, in order."""
+    first = config.first_method_seed
     for name in dict.fromkeys((config.method, *config.baselines)):
         seeded = "seed" in make_method(name).get_params()
         for number in range(config.splits):
-            for seed in range(config.seed, config.seed + (config.seeds if seeded else 1)):
+            for seed in range(first, first + (config.seeds if seeded else 1)):
                 yield Run(f"{name}/split{number}-seed{seed}", name, number, seed)
 
 
@@ -60,7 +61,7 @@ def run_here(
     tensorboard: bool = False,
     alone: bool = False,
 ) -> None:
-    """Make one run in this process and leave its files; ``alone`` records the peak memory of the process.
+    """Make one run in this process and leave its files; ``alone``, and nothing else in it, records its peak memory.
 
     Raises:
         TrainingInterruptedError: Ctrl-C; the message says how to go on.
@@ -80,26 +81,6 @@ def run_here(
         _run(run, config, dataset, own, runtime, alone=alone)
     except TrainingInterruptedError as error:
         raise TrainingInterruptedError(f"{error}: masln train --resume --out {directory}") from error
-
-
-def run_apart(
-    runs: Sequence[Run], config: RunConfig, directory: Path, *, resume: bool, progress: bool, jobs: int
-) -> dict[str, str]:
-    """Make runs in processes of their own, ``jobs`` at once, the cores shared among them.
-
-    Returns:
-        What went wrong, in one line, by the place of the run; runs that are not named ended well.
-
-    Raises:
-        TrainingInterruptedError: Ctrl-C; the message says how to go on.
-    """
-    threads = max(1, available_cores() // jobs)
-    tasks = [(run, config, directory, resume, threads) for run in runs]
-    try:
-        outcomes = run_in_processes(_run_alone, tasks, jobs=jobs, progress=progress)
-    except KeyboardInterrupt:
-        raise TrainingInterruptedError(f"interrupted: masln compare --resume --out {directory}") from None
-    return {run.place: outcome for run, outcome in zip(runs, outcomes, strict=True) if outcome}
 
 
 def evaluate_method(
@@ -142,16 +123,11 @@ def evaluate_method(
     return evaluations
 
 
-def _run_alone(run: Run, config: RunConfig, directory: Path, resume: bool, threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(threads)
-    run_here(run, config, load_dataset(config.data), directory, resume=resume, alone=True)
-
-
 def _run(
     run: Run, config: RunConfig, dataset: PairedDataset, directory: RunDirectory, runtime: Runtime, *, alone: bool
 ) -> None:
+    import torch
+
     name, number = run.method, run.number
     class_split = config.make_split(dataset.class_names, number)
     started, started_working = time.perf_counter(), time.process_time()
@@ -171,6 +147,7 @@ def _run(
         "seed": run.seed,
         "seconds": round(time.perf_counter() - started, 3),
         "processor_seconds": round(time.process_time() - started_working, 3),
+        "threads": torch.get_num_threads(),
         "data": dataset.name,
         "data_hash": bundle_hash(dataset),
         "class_split_hash": class_split.hash,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from masln.experiments import Experiment, baseline_of, summary_rows
+from masln.experiments import Experiment, GridTable, baseline_of, summary_rows
 from masln.reporting.tables import print_table
 
 __all__ = [
@@ -42,7 +42,7 @@ def print_experiment(experiment: Experiment, *, as_json: bool = False, quiet: bo
     )
 
 
-def experiment_facts(experiment: Experiment) -> dict[str, Any]:
+def experiment_facts(experiment: Experiment | GridTable) -> dict[str, Any]:
     """What was run, for JSON: protocol and class splits with their hashes, and the data."""
     config = experiment.config
     hashes = sorted({record.facts["class_split_hash"] for record in experiment.records})
@@ -55,21 +55,25 @@ def experiment_facts(experiment: Experiment) -> dict[str, Any]:
     return facts | {"data": config.data}
 
 
-def experiment_remarks(experiment: Experiment) -> list[str]:
+def experiment_remarks(experiment: Experiment | GridTable) -> list[str]:
     """What the methods say of their fits, such as that a teacher's training data are unknown; each line once."""
     lines = [f"{r.method}: {remark}." for r in experiment.records for remark in r.facts.get("remarks", ())]
     return list(dict.fromkeys(lines))
 
 
-def experiment_title(experiment: Experiment) -> str:
+def experiment_title(experiment: Experiment | GridTable) -> str:
     """Dataset, class splits and protocol, with their hashes."""
     config = experiment.config
-    first = experiment.records[0].facts
+    if isinstance(experiment, GridTable):
+        data, data_hash, seeds = experiment.data, experiment.data_hash, experiment.seeds
+    else:
+        first = experiment.records[0].facts
+        data, data_hash, seeds = first["data"], first["data_hash"], config.seeds
     splits = sorted({record.facts["class_split_hash"] for record in experiment.records})
     shown = ", ".join(splits[:3]) + (", ..." if len(splits) > 3 else "")
-    runs = f"{config.splits} class split{'s' * (config.splits > 1)}, {config.seeds} seed{'s' * (config.seeds > 1)}"
+    runs = f"{config.splits} class split{'s' * (config.splits > 1)}, {seeds} seed{'s' * (seeds > 1)}"
     return (
-        f"{first['data']} ({first['data_hash']}), mAP@all; class split {config.class_split} [{shown}], {runs}\n"
+        f"{data} ({data_hash}), mAP@all; class split {config.class_split}{f' [{shown}]' * bool(shown)}, {runs}\n"
         f"{config.protocol.describe()}"
     )
 
@@ -105,7 +109,7 @@ def _shown_p(p: float | None) -> str:
     return "–" if p is None else f"{p:.4f}"
 
 
-def _mixed_pairs(experiment: Experiment) -> list[dict[str, int]]:
+def _mixed_pairs(experiment: Experiment | GridTable) -> list[dict[str, int]]:
     """Of each class split in turn, the training and test pairs that mix seen and unseen classes; none without sets."""
     found = {r.facts["split"]: r.facts["mixed_pairs"] for r in experiment.records if "mixed_pairs" in r.facts}
     return [found[number] for number in sorted(found)]

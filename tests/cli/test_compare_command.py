@@ -10,12 +10,18 @@ import pytest
 
 from masln.experiments import comparison_methods
 from masln.models import method_resolver
+from tests.experiments.small import write_small_bundle
 
 LINEAR = ("--methods", "chance", "--splits", "2", "--jobs", "2")
 
 
-def figures(run: str) -> dict[str, bytes]:
-    return {str(path.relative_to(run)): path.read_bytes() for path in sorted(Path(run).rglob("per_query.csv"))}
+def figures(run: str) -> dict[tuple[str, str], bytes]:
+    """Of a grid's folder or of an experiment's: by method and class split."""
+    found = {}
+    for path in sorted(Path(run).rglob("per_query.csv")):
+        split = json.loads((path.parent / "class_split.json").read_text())["hash"]
+        found[path.parts[-3], split] = path.read_bytes()
+    return found
 
 
 def test_the_table_has_every_method_with_its_cost(masln, bundle):
@@ -31,7 +37,7 @@ def test_the_table_has_every_method_with_its_cost(masln, bundle):
 
 def test_json_has_all_parts_and_the_memory(masln, bundle):
     done = masln("compare", "--data", str(bundle), "--out", "run", "--json", *LINEAR)
-    value = json.loads(done.out)
+    (value,) = json.loads(done.out)["tables"]
     assert done.err == "" and value["failed"] == {} and len(value["class_splits"]) == 2
     assert {row["part"] for row in value["rows"]} > {"unseen", "seen", "harmonic", "generalized unseen"}
     for row in value["rows"]:
@@ -48,29 +54,60 @@ def test_figures_are_those_of_train_whatever_the_jobs(masln, bundle):
     )
     assert trained.code == 0
     assert figures("two") == figures("one") == figures("train") != {}
-    assert masln("evaluate", "two").code == 0
+    for run in Path("two/runs").iterdir():
+        assert masln("evaluate", str(run)).code == 0
 
 
 def test_a_run_that_fails_leaves_the_others_and_resume_makes_it_good(masln, bundle):
     assert masln("compare", "--data", str(bundle), "--out", "run", *LINEAR).code == 0
     expected = figures("run")
-    shutil.rmtree("run/cca/split1-seed0")
-    Path("run/cca/split1-seed0").write_text("in the way")
-    kept = Path("run/chance/split0-seed0/metrics.json").stat().st_mtime_ns
+    lost = next(Path("run/runs").glob("*/cca/*")).parents[1]
+    shutil.rmtree(lost)
+    lost.write_text("in the way")
+    other = next(Path("run/runs").glob("*/chance/*/metrics.json"))
+    kept = other.stat().st_mtime_ns
     failed = masln("compare", "--out", "run", "--resume", "--jobs", "1")
-    assert failed.code == 2 and failed.err.startswith("Error: cca/split1-seed0: ") and failed.err.count("\n") == 1
-    assert "masln compare --resume --out run goes on" in failed.err
-    assert "chance" in failed.out and " cca " not in failed.out.split("┡")[1].split("└")[0]
-    Path("run/cca/split1-seed0").unlink()
+    assert failed.code == 2 and failed.err.startswith("Error: cca on synthetic: FileExistsError: ")
+    assert failed.err.count("\n") == 1 and f"log: {lost}/run.log" in failed.err
+    rows = [line.split("│")[2:6] for line in failed.out.splitlines() if line.startswith("│")]
+    shown = {row[0].strip(): row[3].strip() for row in rows}
+    assert shown["cca"] == "failed" and 0 < float(shown["chance"]) < 1
+    assert "cca failed: FileExistsError" in failed.out
+    lost.unlink()
     assert masln("compare", "--out", "run", "--resume", "--jobs", "1").code == 0
     assert figures("run") == expected
-    assert Path("run/chance/split0-seed0/metrics.json").stat().st_mtime_ns == kept, "not run again"
+    assert other.stat().st_mtime_ns == kept, "not run again"
 
 
-def test_a_saved_configuration_repeats_the_comparison(masln, bundle):
-    assert masln("compare", "--data", str(bundle), "--out", "run", *LINEAR).code == 0
-    again = masln("compare", "--config", "run/config.yaml", "--out", "again")
-    assert again.code == 0 and figures("again") == figures("run")
+def test_a_configuration_file_is_compared_with_its_baselines(masln, bundle):
+    Path("chosen.yaml").write_text(
+        f"method: cca\ndata: {bundle}\nbaselines: [chance]\nhyperparameters: {{ridge: 0.5}}\n"
+    )
+    done = masln("compare", "--config", "chosen.yaml", "--out", "run", "--json")
+    assert {row["method"] for row in json.loads(done.out)["tables"][0]["rows"]} == {"cca", "chance"}
+    chosen = next(Path("run/runs").glob("*/cca/*/metrics.json"))
+    assert json.loads(chosen.read_text())["hyperparameters"]["ridge"] == 0.5
+
+
+def test_several_datasets_are_a_table_each(masln, bundle, tmp_path):
+    other = write_small_bundle(tmp_path / "other", seed=1)
+    chosen = ("--methods", "cca", "--baselines", "", "--splits", "1", "--jobs", "1")
+    done = masln("compare", "--data", str(bundle), "--data", str(other), "--json", *chosen)
+    first, second = json.loads(done.out)["tables"]
+    assert (first["data"], second["data"]) == (str(bundle), str(other))
+    assert first["rows"][0]["average"] != second["rows"][0]["average"]
+    (folder,) = Path("runs").iterdir()
+    assert folder.name.startswith("bundle+other-compare-seen_unseen-")
+
+
+def test_an_out_that_holds_something_is_refused_without_resume(masln, bundle):
+    Path("run").mkdir()
+    Path("run/mine").write_text("kept")
+    done = masln("compare", "--data", str(bundle), "--out", "run", *LINEAR)
+    assert done.code == 2 and "run exists; choose another --out, or add --resume" in done.err
+    nothing = masln("compare", "--out", "run", "--resume")
+    assert nothing.code == 2 and "nothing to resume: run has no grids/compare.yaml" in nothing.err
+    assert [path.name for path in Path("run").iterdir()] == ["mine"]
 
 
 def test_parts_are_chosen(masln, bundle):

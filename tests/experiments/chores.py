@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -23,6 +24,12 @@ def refuse(file: Path) -> None:
 
 def break_down(file: Path) -> None:
     raise ValueError("broken")
+
+
+def print_everywhere(file: Path) -> None:
+    print("output")
+    print("error", file=sys.stderr)
+    os.write(2, b"library\n")
 
 
 def be_killed(file: Path) -> None:

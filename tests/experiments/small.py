@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from masln.data import write_bundle
-from masln.experiments import RunConfig
+from masln.experiments import Experiment, GridEntry, GridTable, RunConfig
 from tests.conftest import add_label_sets, make_pairs
 
 TINY: dict[str, Any] = {
@@ -34,3 +35,10 @@ def write_several_labels(folder: Path, **values: Any) -> Path:
 def small_config(bundle: Path, **values: Any) -> RunConfig:
     plain: dict[str, Any] = {"data": str(bundle), "hyperparameters": TINY, "device": "cpu", "splits": 2}
     return RunConfig.from_dict(plain | values)
+
+
+def table_of(done: Experiment) -> GridTable:
+    """The records of an experiment as a table of a grid."""
+    facts = done.records[0].facts
+    entry = GridEntry(done.config.method, dataclasses.replace(done.config, baselines=()))
+    return GridTable((entry,), facts["data"], facts["data_hash"], done.records)

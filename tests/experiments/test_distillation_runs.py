@@ -15,7 +15,7 @@ from masln.errors import SplitError
 from masln.experiments import Experiment, RunConfig, evaluate_experiment, read_experiment, run_experiment
 from masln.models import load_method
 from masln.reporting import print_comparison, print_experiment
-from tests.experiments.small import write_small_bundle
+from tests.experiments.small import table_of, write_small_bundle
 from tests.models.test_teachers import write_files
 
 SMALL = {"epochs": 2, "batch_size": 16, "code_width": 6, "hidden": [8]}
@@ -90,11 +90,12 @@ def test_the_record_says_that_the_training_data_of_features_are_unknown(bundle, 
     (said,) = done.records[0].facts["remarks"]
     assert str(tmp_path / "large") in said and "was trained on is unknown, unseen classes perhaps among it" in said
     assert read_experiment(tmp_path / "run").records[0].facts["remarks"] == [said]
-    for show in (print_experiment, print_comparison):
-        show(done)
+    for show, shown in ((print_experiment, done), (print_comparison, [table_of(done)])):
+        show(shown)
         assert "trained on is unknown" in " ".join(capsys.readouterr().out.split())
-        show(done, as_json=True)
-        assert json.loads(capsys.readouterr().out)["remarks"] == [f"distillation: {said}."]
+        show(shown, as_json=True)
+        value = json.loads(capsys.readouterr().out)
+        assert value.get("tables", [value])[0]["remarks"] == [f"distillation: {said}."]
 
 
 def test_features_of_unseen_classes_and_test_pairs_never_reach_a_student(bundle, tmp_path):

@@ -12,9 +12,9 @@ from masln.errors import ConfigError
 from masln.experiments import (
     RunConfig,
     RunDirectory,
-    comparison_rows,
     evaluate_experiment,
     read_experiment,
+    rows_with_cost,
     run_experiment,
     summary_rows,
 )
@@ -22,7 +22,7 @@ from masln.models import load_method
 from masln.reporting import draw_plots, print_comparison
 from tests.evaluation import naive
 from tests.evaluation.test_rerank import naive_order, naive_rerank
-from tests.experiments.small import small_config
+from tests.experiments.small import small_config, table_of
 from tests.experiments.test_sequence_experiment import INSTANCE, captioned
 
 TINY = {"epochs": 1, "batch_size": 24, "code_width": 6, "heads": 2}
@@ -53,7 +53,7 @@ def test_both_figures_stand_in_every_part_and_come_back_from_disk(bundle, tmp_pa
     for again in (read_experiment(tmp_path / "run"), evaluate_experiment(tmp_path / "run")):
         assert summary_rows(again.records, baseline="chance") == rows
     assert run_experiment(done.config, tmp_path / "run", resume=True).records[1].method == AGAIN
-    print_comparison(done)
+    print_comparison([table_of(done)])
     assert AGAIN in " ".join(capsys.readouterr().out.split())
     assert draw_plots(tmp_path / "run")
     stored = json.loads((tmp_path / "run/attentionmatching/split0-seed0/metrics.json").read_text())
@@ -67,7 +67,7 @@ def test_reranked_figures_are_those_of_a_plain_loop(bundle, tmp_path):
     test = np.flatnonzero(data.split == "test")
     first, picture = test[::3], np.arange(len(data)) // 3
     codes = method.encode_image(data.image[first]), method.encode_text(data.text[test], data.text_mask[test])
-    rows = {row["method"]: row for row in comparison_rows(done)}
+    rows = {row["method"]: row for row in rows_with_cost(done.records, baseline=None)}
     for direction, queries, gallery in (("i2t", first, test), ("t2i", test, first)):
         scores = naive.similarities(*(codes if direction == "i2t" else codes[::-1]), "cosine")
         places = []

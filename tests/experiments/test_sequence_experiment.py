@@ -14,9 +14,9 @@ from masln.errors import DataError
 from masln.evaluation import Protocol
 from masln.experiments import (
     RunDirectory,
-    comparison_rows,
     evaluate_experiment,
     read_experiment,
+    rows_with_cost,
     run_experiment,
     summary_rows,
 )
@@ -25,7 +25,7 @@ from masln.models import load_method, method_resolver
 from masln.reporting import draw_plots, print_comparison, print_experiment
 from tests.conftest import make_sequences
 from tests.evaluation import naive
-from tests.experiments.small import small_config
+from tests.experiments.small import small_config, table_of
 from tests.models.pooled import Pooled
 
 INSTANCE = {"relevance": "instance", "setting": "standard", "cutoffs": [1, 5, 10]}
@@ -86,7 +86,7 @@ def test_instance_figures_are_those_of_a_plain_loop(bundle, tmp_path, capsys):
     ):
         scores = naive.similarities(queries, gallery, "cosine")
         ranks[direction] = np.array([naive.relevant_ranks(s, theirs == p)[0] for s, p in zip(scores, own, strict=True)])
-    (row,) = [row for row in comparison_rows(done) if row["method"] == "pooled"]
+    (row,) = [row for row in rows_with_cost(done.records, baseline=None) if row["method"] == "pooled"]
     for k in (1, 5, 10):
         expected = {direction: float((r <= k).mean()) for direction, r in ranks.items()}
         assert row[f"R@{k}"] == pytest.approx(expected | {"average": np.mean(list(expected.values()))})
@@ -98,13 +98,13 @@ def test_instance_figures_are_those_of_a_plain_loop(bundle, tmp_path, capsys):
     assert sorted(found["first_rank"]) == sorted(ranks["t2i"]) and found["picture"].nunique() == len(first)
     by_picture = read_experiment(tmp_path / "run").records[0].average_precision("all")
     assert len(by_picture) == len(first) and by_picture.mean() == pytest.approx(row["average"])
-    print_comparison(done)
+    print_comparison([table_of(done)])
     shown = capsys.readouterr().out
     assert f"{row['R@5']['i2t']:.3f} / {row['R@5']['t2i']:.3f}" in shown and "median rank" in shown
     print_experiment(done)
     assert "each picture being searched for and among once" in " ".join(capsys.readouterr().out.split())
-    print_comparison(done, as_json=True)
-    assert row["R@1"] in [r["R@1"] for r in json.loads(capsys.readouterr().out)["rows"]]
+    print_comparison([table_of(done)], as_json=True)
+    assert row["R@1"] in [r["R@1"] for r in json.loads(capsys.readouterr().out)["tables"][0]["rows"]]
 
 
 def test_validation_pairs_are_relevant_as_those_of_the_test_will_be():

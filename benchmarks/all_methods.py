@@ -30,6 +30,7 @@ from typing import Any
 import click
 
 from benchmarks.datasets import photo_bundles, research_bundles
+from masln.data import bundle_hash, load_dataset
 from masln.errors import MaslnError, RunFailedError
 from masln.evaluation import Protocol
 from masln.experiments import RunConfig, RunRecord, available_cores, comparison_methods, read_experiment, rows_with_cost
@@ -64,7 +65,7 @@ def run_method(name: str, data: Path, directory: Path, *, protocol: Protocol, se
     """The run of one method on the class split of this seed, in a process of its own; one that is there is read."""
     config = RunConfig(name, str(data), baselines=(), protocol=protocol, seed=seed, device="cpu")
     if not is_finished(directory, config):
-        task = directory, config, available_cores()
+        task = directory, config, bundle_hash(load_dataset(str(data))), available_cores()
         (why,) = run_in_processes(make_run, [task], jobs=1, logs=[directory / "run.log"])
         if why:
             raise RunFailedError(why)

@@ -18,6 +18,11 @@ _NAME = "compare"  # of the grid in its directory
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Runs side by side, sharing the cores.  [default: a core each]"
 )
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Send the runs to a Ray cluster, HOST:PORT; auto finds one, or begins one here (extra: cluster).",
+)
 @click.option("--parts", metavar="NAMES", help="Such as unseen,seen,harmonic.  [default: those of the setting]")
 @run_options(several=True)
 @click.pass_context
@@ -55,7 +60,9 @@ def compare(ctx: click.Context, /, **options: Any) -> None:
         directory = Path(options["out"]) if options["out"] else default_directory(*configs, what=_NAME)
         grid = Grid(_NAME, tuple(entry for config in configs for entry in entries_of(config)))
         require_free(directory)
-    result = run_grid(grid, directory, jobs=options["jobs"], progress=not options["quiet"])
+    result = run_grid(
+        grid, directory, jobs=options["jobs"], cluster=options["cluster"], progress=not options["quiet"]
+    )
     print_comparison(result.tables, parts=options["parts"], as_json=options["as_json"], quiet=options["quiet"])
     if not (options["as_json"] or options["quiet"]):
         click.echo(f"run directory: {directory}")

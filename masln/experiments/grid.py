@@ -93,11 +93,13 @@ class GridRun(NamedTuple):
         key: See ``run_key``.
         config: Of this run alone: one class split, one seed.
         split: Number of the class split among those of the entry, from 0.
+        data_hash: Of its data.
     """
 
     key: str
     config: RunConfig
     split: int
+    data_hash: str
 
     def folder(self, directory: Path) -> Path:
         """Its folder in that of a grid: a run directory of one run."""
@@ -140,7 +142,7 @@ def grid_runs(config: RunConfig, data_hash: str) -> list[GridRun]:
         own = dataclasses.replace(
             config, seed=config.seed + run.number, method_seed=run.seed if seeded else 0, splits=1, seeds=1
         )
-        found.append(GridRun(run_key(own, data_hash), own, run.number))
+        found.append(GridRun(run_key(own, data_hash), own, run.number, data_hash))
     return found
 
 

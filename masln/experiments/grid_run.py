@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from masln.data import PairedDataset, bundle_hash, load_dataset
-from masln.errors import ConfigError, MaslnError
+from masln.data import PairedDataset, bundle_hash, bundled_datasets, load_dataset
+from masln.errors import ConfigError, DataError, MaslnError
+from masln.experiments.cluster import Cluster, connect
 from masln.experiments.config import RunConfig
 from masln.experiments.directory import save_config
 from masln.experiments.experiment import check_dataset, check_methods, run_experiment
@@ -54,6 +57,7 @@ def run_grid(
     directory: Path,
     *,
     jobs: int | None,
+    cluster: str | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> GridResult:
@@ -67,7 +71,10 @@ def run_grid(
         directory: Holds ``runs/KEY``, a run directory for each run, its output in ``run.log``, and ``grids/NAME.yaml``,
             which runs a grid is made of. Several grids may share it: a run that is there is not made again, and one
             that was begun goes on from its checkpoint.
-        jobs: Runs at once; None takes one a core, or one alone where ``device`` is an accelerator.
+        jobs: Runs at once; None takes one a core, or one alone where ``device`` is an accelerator, and leaves it to a
+            cluster.
+        cluster: Address of a Ray cluster, or ``auto``; see ``masln.experiments.cluster``. Data must lie there under the
+            same paths. None makes the runs in processes of this machine.
         threads: Of each run; None divides the cores among the jobs. Runs record it, since figures are repeated bit
             for bit only with as many.
         progress: Show a bar on a terminal.
@@ -76,34 +83,29 @@ def run_grid(
         The tables.
 
     Raises:
-        ConfigError: a method or option is unknown, a table's labels or class splits differ, or the directory cannot
-            be made.
+        ConfigError: a method or option is unknown, a table's labels or class splits differ, the directory cannot be
+            made, or there is no such cluster.
         DataError: a dataset is not there or malformed, or no entry can run.
+        MissingExtraError: Ray is not installed.
         TrainingInterruptedError: Ctrl-C; what is finished is kept, and begun runs have left their checkpoints.
     """
     datasets = _load(grid)
     groups = group_entries(grid, datasets)
-    plans = [[_plan(entry, datasets[entry.config.data]) for entry in entries] for entries in groups]
+    elsewhere = {"device": "cpu"} if cluster else {}  # this machine need not have the accelerator
+    plans = [[_plan(entry, datasets[entry.config.data], **elsewhere) for entry in entries] for entries in groups]
     refused = [plan.refused for group in plans for plan in group if plan.refused]
     if len(refused) == len(grid.entries):
         raise refused[0]
-    try:
-        write_grid(directory, grid, {name: bundle_hash(dataset) for name, dataset in datasets.items()})
-    except OSError as error:
-        raise ConfigError(f"cannot make {directory} ({error.strerror or error}); choose another --out") from error
     runs = {run.key: run for group in plans for plan in group for run in plan.runs}
     missing = [run for run in runs.values() if not run.finished(directory)]
-    jobs = jobs or _default_jobs(missing)
-    threads = threads or max(1, available_cores() // jobs)
+    shown = {"finished": len(runs) - len(missing), "progress": progress}
     try:
-        outcomes = run_in_processes(
-            make_run,
-            [(run.folder(directory), run.config, threads) for run in missing],
-            jobs=jobs,
-            logs=[run.folder(directory) / LOG for run in missing],
-            finished=len(runs) - len(missing),
-            progress=progress,
-        )
+        with connect(cluster) if cluster and missing else contextlib.nullcontext() as connected:
+            _write_grid(directory, grid, datasets)
+            if connected:
+                outcomes = _run_on_cluster(connected, missing, directory, jobs, threads, shown)
+            else:
+                outcomes = _run_here(missing, directory, jobs, threads, shown)
     except KeyboardInterrupt:
         done = sum(run.finished(directory) for run in runs.values())
         raise TrainingInterruptedError(
@@ -124,14 +126,63 @@ def run_grid(
     return GridResult(directory, tables)
 
 
-def make_run(folder: Path, config: RunConfig, threads: int) -> None:
-    """Make a run that is not there, with so many threads, or go on with it; this process does nothing else."""
+def _write_grid(directory: Path, grid: Grid, datasets: Mapping[str, PairedDataset]) -> None:
+    try:
+        write_grid(directory, grid, {name: bundle_hash(dataset) for name, dataset in datasets.items()})
+    except OSError as error:
+        raise ConfigError(f"cannot make {directory} ({error.strerror or error}); choose another --out") from error
+
+
+def _run_here(
+    runs: Sequence[GridRun], directory: Path, jobs: int | None, threads: int | None, shown: Mapping[str, Any]
+) -> list[str]:
+    jobs = jobs or (1 if _on_accelerator(runs) else available_cores())
+    threads = threads or max(1, available_cores() // jobs)
+    tasks = [(run.folder(directory), run.config, run.data_hash, threads) for run in runs]
+    return run_in_processes(make_run, tasks, jobs=jobs, logs=[folder / LOG for folder, *_ in tasks], **shown)
+
+
+def _run_on_cluster(
+    cluster: Cluster,
+    runs: Sequence[GridRun],
+    directory: Path,
+    jobs: int | None,
+    threads: int | None,
+    shown: Mapping[str, Any],
+) -> list[str]:
+    threads = threads or cluster.threads(jobs)
+    tasks = [(run.folder(directory), _with_whole_path(run.config), run.data_hash, threads) for run in runs]
+    gpus = int(_on_accelerator(runs))
+    return cluster.run(make_run, tasks, log=LOG, jobs=jobs, threads=threads, gpus=gpus, **shown)
+
+
+def _with_whole_path(config: RunConfig) -> RunConfig:
+    """The same with the whole path of its data, unless it is a bundled name: the folder of a worker is another."""
+    if config.data in bundled_datasets():
+        return config
+    return dataclasses.replace(config, data=str(Path(config.data).resolve()))
+
+
+def make_run(folder: Path, config: RunConfig, data_hash: str, threads: int) -> None:
+    """Make a run that is not there, or go on with it, in a process that does nothing else.
+
+    Args:
+        folder: Of the run.
+        config: Of one split and one seed.
+        data_hash: That its data must have.
+        threads: Of the libraries.
+
+    Raises:
+        DataError: the data are others.
+    """
     import torch
     from threadpoolctl import threadpool_limits
 
     with _locked(folder):
         if is_finished(folder, config):
             return  # another grid was making it
+        if (found := bundle_hash(load_dataset(config.data))) != data_hash:
+            raise DataError(f"{config.data} has hash {found} on {platform.node()}, but {data_hash} when the grid began")
         save_config(folder, config)
         torch.set_num_threads(threads)
         with threadpool_limits(threads):
@@ -174,10 +225,10 @@ class _Plan(NamedTuple):
         return f"{failed[first.key]} ({where}; log: {first.folder(directory) / LOG}{more})"
 
 
-def _plan(entry: GridEntry, dataset: PairedDataset) -> _Plan:
+def _plan(entry: GridEntry, dataset: PairedDataset, **checked: Any) -> _Plan:
     try:
         check_dataset(dataset)
-        check_methods(entry.config, dataset)
+        check_methods(dataclasses.replace(entry.config, **checked), dataset)
     except MaslnError as error:
         return _Plan([], error)
     return _Plan(grid_runs(entry.config, bundle_hash(dataset)))
@@ -190,9 +241,8 @@ def _load(grid: Grid) -> dict[str, PairedDataset]:
     return {name: load_dataset(name) for name in dict.fromkeys(entry.config.data for entry in grid.entries)}
 
 
-def _default_jobs(runs: Sequence[GridRun]) -> int:
-    shared = any(run.config.device.startswith(("cuda", "mps")) for run in runs)
-    return 1 if shared else available_cores()
+def _on_accelerator(runs: Sequence[GridRun]) -> bool:
+    return any(run.config.device.startswith(("cuda", "mps")) for run in runs)
 
 
 def _read(entry: GridEntry, runs: Sequence[GridRun], directory: Path) -> Iterator[RunRecord]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,12 @@ def test_several_datasets_are_a_table_each(masln, bundle, tmp_path):
     assert first["rows"][0]["average"] != second["rows"][0]["average"]
     (folder,) = Path("runs").iterdir()
     assert folder.name.startswith("bundle+other-compare-seen_unseen-")
+
+
+def test_without_ray_a_cluster_is_refused_with_the_extra_to_install(masln, bundle, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    done = masln("compare", "--data", str(bundle), "--out", "run", "--cluster", "auto", *LINEAR)
+    assert done.code == 2 and "pip install 'masln[cluster]'" in done.err and not Path("run").exists()
 
 
 def test_an_out_that_holds_something_is_refused_without_resume(masln, bundle):

@@ -55,3 +55,13 @@ def wait_for_interrupt(file: Path) -> None:
     except KeyboardInterrupt:
         file.write_text("told")
         raise
+
+
+def count_or_refuse(folder: Path, reason: str) -> None:
+    """Adds one to the number in the folder, and refuses where there is none."""
+    if not (folder / "count.txt").is_file():
+        raise DataError(reason)
+    print("counting")
+    (folder / "count.txt").write_text(str(1 + int((folder / "count.txt").read_text())))
+    (folder / "deep").mkdir()
+    (folder / "deep" / "er.txt").write_text("left")

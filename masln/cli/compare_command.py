@@ -60,9 +60,7 @@ def compare(ctx: click.Context, /, **options: Any) -> None:
         directory = Path(options["out"]) if options["out"] else default_directory(*configs, what=_NAME)
         grid = Grid(_NAME, tuple(entry for config in configs for entry in entries_of(config)))
         require_free(directory)
-    result = run_grid(
-        grid, directory, jobs=options["jobs"], cluster=options["cluster"], progress=not options["quiet"]
-    )
+    result = run_grid(grid, directory, jobs=options["jobs"], cluster=options["cluster"], progress=not options["quiet"])
     print_comparison(result.tables, parts=options["parts"], as_json=options["as_json"], quiet=options["quiet"])
     if not (options["as_json"] or options["quiet"]):
         click.echo(f"run directory: {directory}")

@@ -23,7 +23,7 @@ from masln.training import write_atomically
 
 __all__ = ["RunDirectory", "open_experiment", "require_free", "start_experiment"]
 
-CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
+CONFIG, ENVIRONMENT, RUNS = "config.yaml", "environment.json", "runs"
 _RECORDED = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "gensim")
 
 
@@ -143,7 +143,9 @@ def open_experiment(directory: Path) -> RunConfig:
         ConfigError: it is no such folder.
     """
     if not (directory / CONFIG).is_file():
-        raise ConfigError(f"{directory} is no run directory: it has no {CONFIG}; give one that masln train wrote")
+        grid = f"a folder in {directory / RUNS}, which a grid wrote" if (directory / RUNS).is_dir() else ""
+        advice = grid or "one that masln train wrote"
+        raise ConfigError(f"{directory} is no run directory: it has no {CONFIG}; give {advice}")
     return RunConfig.from_dict(read_config(directory / CONFIG))
 
 

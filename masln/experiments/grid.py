@@ -14,7 +14,7 @@ from typing import NamedTuple
 from masln._version import __version__
 from masln.errors import ConfigError
 from masln.experiments.config import RunConfig, read_config
-from masln.experiments.directory import RunDirectory, write_yaml
+from masln.experiments.directory import RUNS, RunDirectory, write_yaml
 from masln.experiments.record import RunRecord
 from masln.experiments.runs import runs_of
 from masln.models import make_method
@@ -23,6 +23,7 @@ __all__ = [
     "Grid",
     "GridEntry",
     "GridRun",
+    "SavedEntry",
     "entries_of",
     "grid_names",
     "grid_runs",
@@ -33,7 +34,8 @@ __all__ = [
     "write_grid",
 ]
 
-RUNS, GRIDS = "runs", "grids"
+GRIDS = "grids"
+_SAVED = ("label", "config", "data_hash", "runs")  # of an entry on disk
 
 
 @dataclass(frozen=True)
@@ -154,15 +156,11 @@ def write_grid(directory: Path, grid: Grid, hashes: Mapping[str, str]) -> None:
         grid: What it is.
         hashes: Of the data, by the name or path that configurations give.
     """
-    entries = [
-        {
-            "label": entry.label,
-            "config": entry.config.to_dict(),
-            "data_hash": hashes[entry.config.data],
-            "runs": [run.key[:16] for run in grid_runs(entry.config, hashes[entry.config.data])],
-        }
-        for entry in grid.entries
-    ]
+    entries = []
+    for entry in grid.entries:
+        data_hash = hashes[entry.config.data]
+        keys = [run.key[:16] for run in grid_runs(entry.config, data_hash)]
+        entries.append(dict(zip(_SAVED, (entry.label, entry.config.to_dict(), data_hash, keys), strict=True)))
     (directory / GRIDS).mkdir(parents=True, exist_ok=True)
     write_yaml(directory / GRIDS / f"{grid.name}.yaml", {"masln": __version__, "entries": entries})
 
@@ -178,11 +176,25 @@ def read_grid(directory: Path, name: str) -> Grid:
     Raises:
         ConfigError: there is none, or it cannot be read.
     """
-    return Grid(name, tuple(entry for entry, _ in read_entries(directory, name)))
+    return Grid(name, tuple(saved.entry for saved in read_entries(directory, name)))
 
 
-def read_entries(directory: Path, name: str) -> list[tuple[GridEntry, list[Path]]]:
-    """Read the entries of a grid, each with the folders of its runs.
+class SavedEntry(NamedTuple):
+    """An entry of a grid on disk.
+
+    Attributes:
+        entry: As it was run.
+        data_hash: Of its data.
+        runs: Their folders, finished or not.
+    """
+
+    entry: GridEntry
+    data_hash: str
+    runs: list[Path]
+
+
+def read_entries(directory: Path, name: str) -> list[SavedEntry]:
+    """Read the entries of a grid that was run in a directory.
 
     Raises:
         ConfigError: there is none, or it cannot be read.
@@ -191,10 +203,10 @@ def read_entries(directory: Path, name: str) -> list[tuple[GridEntry, list[Path]
     if not file.is_file():
         raise ConfigError(f"nothing to resume: {directory} has no {GRIDS}/{name}.yaml; leave out --resume to start it")
     try:
-        found = [(item["label"], item["config"], item["runs"]) for item in read_config(file)["entries"]]
+        found = [[item[key] for key in _SAVED] for item in read_config(file)["entries"]]
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{file} is no grid of runs; leave out --resume to start it in another --out") from error
     return [
-        (GridEntry(label, RunConfig.from_dict(config)), [directory / RUNS / key for key in keys])
-        for label, config, keys in found
+        SavedEntry(GridEntry(label, RunConfig.from_dict(config)), data_hash, [directory / RUNS / key for key in keys])
+        for label, config, data_hash, keys in found
     ]

@@ -92,7 +92,7 @@ class GridTable:
 
 
 _COLUMNS = (
-    *("part", "method", "i2t", "t2i", "average", "low", "high", "interval", "p", "wins", "runs"),
+    *("part", "method", "i2t", "t2i", "average", "low", "high", "interval", "p_splits", "p", "wins", "runs"),
     *("processor_seconds", "peak_memory"),
 )
 

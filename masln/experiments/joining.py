@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from masln.errors import CheckpointError, ConfigError
 from masln.evaluation import Protocol
 from masln.experiments.config import RunConfig
-from masln.experiments.directory import ENVIRONMENT, RunDirectory, open_experiment, read_json
+from masln.experiments.directory import CONFIG, ENVIRONMENT, RunDirectory, open_experiment, read_json
+from masln.experiments.grid import grid_names, is_finished, read_entries
 from masln.experiments.record import RunRecord
 from masln.experiments.runs import runs_of
 
@@ -31,6 +32,7 @@ class JoinedRun(NamedTuple):
         experiment: The run directory that it stands in, as given.
         config: Of that run directory.
         environment: Versions that it was made with.
+        label: What its entry of a grid is called; empty of other runs.
     """
 
     record: RunRecord
@@ -38,6 +40,7 @@ class JoinedRun(NamedTuple):
     experiment: Path
     config: RunConfig
     environment: Mapping[str, str]
+    label: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +96,8 @@ def join_runs(directories: Sequence[Path]) -> list[JoinedRuns]:
     that all means are over the same ones.
 
     Args:
-        directories: Of ``masln train`` or ``masln compare``; finished ones.
+        directories: Of ``masln train``, finished ones; or of grids, as ``masln compare`` leaves. The entries of a grid
+            bear their labels, and a note tells what is not finished.
 
     Returns:
         Joined runs, by dataset as they come, then by share of unseen classes.
@@ -106,19 +110,52 @@ def join_runs(directories: Sequence[Path]) -> list[JoinedRuns]:
     if not directories:
         raise ConfigError("no run directory given; name one or several that masln train or masln compare wrote")
     unique = {directory.resolve(): directory for directory in reversed(directories)}
-    found = [run for directory in reversed(unique.values()) for run in _read(directory)]
+    found: list[JoinedRun] = []
+    lacking: list[_Lacking] = []
+    for directory in reversed(unique.values()):
+        if names := grid_names(directory):
+            runs, missing = _read_grids(directory, names)
+            found, lacking = found + runs, lacking + missing
+        else:
+            found += _read(directory)
     groups: dict[tuple[Any, ...], list[JoinedRun]] = {}
     for run in found:
         groups.setdefault(_key(run), []).append(run)
     _check_protocols(found)
     order = list(dict.fromkeys((run.record.facts["data"], run.record.facts["data_hash"]) for run in found))
     keys = sorted(groups, key=lambda key: (order.index(key[:2]), key[2], key[3] or 0.0))
-    return [_join(groups[key]) for key in keys]
+    return [_join(groups[key], [missing.note for missing in lacking if missing.key == key[1:]]) for key in keys]
 
 
 def _key(run: JoinedRun) -> tuple[Any, ...]:
     facts = run.record.facts
     return facts["data"], facts["data_hash"], *run.config.split_rule
+
+
+class _Lacking(NamedTuple):
+    """What a table lacks: its key less the name of the data, and a note."""
+
+    key: tuple[Any, ...]
+    note: str
+
+
+def _read_grids(directory: Path, names: Sequence[str]) -> tuple[list[JoinedRun], list[_Lacking]]:
+    found: list[JoinedRun] = []
+    lacking: list[_Lacking] = []
+    for saved in (saved for name in names for saved in read_entries(directory, name)):
+        label, config = saved.entry.label, saved.entry.config
+        own = [run._replace(label=label) for folder in saved.runs if _is_whole(folder) for run in _read(folder)]
+        found += own
+        if missing := len(saved.runs) - len(own):
+            why = f"{label}: {missing} of its {len(saved.runs)} runs in {directory} have failed or are not finished"
+            lacking.append(_Lacking((saved.data_hash, *config.split_rule), why))
+    if not found:
+        raise CheckpointError(f"no run of the grid in {directory} is finished; the command that began it goes on")
+    return found, lacking
+
+
+def _is_whole(folder: Path) -> bool:
+    return (folder / CONFIG).is_file() and is_finished(folder, open_experiment(folder))
 
 
 def _read(directory: Path) -> list[JoinedRun]:
@@ -151,8 +188,9 @@ def _check_protocols(runs: Sequence[JoinedRun]) -> None:
         )
 
 
-def _join(runs: Sequence[JoinedRun]) -> JoinedRuns:
+def _join(runs: Sequence[JoinedRun], lacking: Sequence[str]) -> JoinedRuns:
     names, notes = _name_variants(runs)
+    notes += dict.fromkeys(lacking)
     kept: dict[tuple[str, str, int], JoinedRun] = {}
     apart = 0.0
     for run in runs:
@@ -201,12 +239,12 @@ def _common_splits(runs: Sequence[JoinedRun]) -> tuple[list[str], str]:
 
 
 def _variant(run: JoinedRun) -> str:
-    """Name of the method and what was set otherwise than by default, as canonical JSON."""
+    """Name of the method, or its label, and what was set otherwise than by default, as canonical JSON."""
     config, method = run.config, str(run.record.facts["method"])
     default = RunConfig()
     settings = dict(config.hyperparameters) if method == config.method else {}
     settings |= {name: getattr(config, name) for name in _APART if getattr(config, name) != getattr(default, name)}
-    return json.dumps([method, settings], sort_keys=True)
+    return json.dumps([run.label or method, settings], sort_keys=True)
 
 
 def _name_variants(runs: Sequence[JoinedRun]) -> tuple[dict[str, str], list[str]]:

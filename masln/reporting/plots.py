@@ -47,7 +47,7 @@ def draw_plots(directory: Path) -> list[Path]:
     folder = directory / "plots"
     folder.mkdir(exist_ok=True)
     config = experiment.config
-    first = directory / config.method / f"split0-seed{config.seed}"
+    first = directory / config.method / f"split0-seed{config.first_method_seed}"
     figures: dict[str, Figure] = {"precision_recall": _precision_recall(experiment)}
     history = _history(first / "events.jsonl")
     if history:

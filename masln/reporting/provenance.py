@@ -16,6 +16,8 @@ from masln.reporting.tables import format_cell
 
 __all__ = ["Provenance", "provenance_of"]
 
+_SEEDS = ("seed", "method_seed")  # each run of a grid has its own
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -49,8 +51,8 @@ def provenance_of(joined: JoinedRuns, runs: Sequence[JoinedRun] | None = None) -
     common = {key: value for key, value in next(iter(configs.values())).items() if key not in differ}
     groups: dict[str, list[int]] = {}
     for config in configs.values():
-        groups.setdefault(_json([config[key] for key in differ if key != "seed"]), []).append(config["seed"])
-    columns = [key for key in differ if key != "seed"]
+        groups.setdefault(_json([config[key] for key in differ if key not in _SEEDS]), []).append(config["seed"])
+    columns = [key for key in differ if key not in _SEEDS]
     varied = [[*(_cell(value) for value in json.loads(group)), _ranges(seeds)] for group, seeds in groups.items()]
     splits = list(dict.fromkeys(str(run.record.facts["class_split_hash"]) for run in shown))
     environments = [run.environment for run in directories.values()]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from masln.data import bundle_hash, load_dataset
-from masln.errors import ConfigError, MaslnError
+from masln.errors import CheckpointError, ConfigError, MaslnError
 from masln.experiments import (
     Grid,
     GridEntry,
@@ -18,13 +18,15 @@ from masln.experiments import (
     entries_of,
     evaluate_experiment,
     grid_names,
+    join_runs,
     read_experiment,
     read_grid,
     rows_with_cost,
     run_experiment,
     run_grid,
 )
-from masln.experiments.grid import grid_runs, run_key
+from masln.experiments.grid import grid_runs, run_key, write_grid
+from masln.reporting import comparison_cells
 from tests.experiments.small import TINY, small_config, write_small_bundle
 
 COSTS = ("processor_seconds", "peak_memory")
@@ -227,6 +229,28 @@ def test_a_dataset_without_figures_to_be_had_is_a_table_of_failed_rows(bundle, t
         ("", "cca", None),
         ("", "chance", None),
     ]
+    assert {comparison_cells(row)["average"] for row in bad.rows()} == {"failed"}
+
+
+def test_a_report_reads_a_grid_by_its_labels_and_tells_what_failed(bundle, tmp_path):
+    base = linear(bundle, baselines=[])
+    entries = (
+        GridEntry("cca", base),
+        GridEntry("cca, more ridge", dataclasses.replace(base, hyperparameters={"ridge": 10.0})),
+        GridEntry("too wide", dataclasses.replace(base, method="dcca", hyperparameters={"code_width": 999})),
+    )
+    directory = tmp_path / "grid"
+    write_grid(directory, Grid("small", entries), {str(bundle): "hash"})
+    with pytest.raises(CheckpointError, match="no run of the grid"):
+        join_runs([directory])
+    (table,) = run_grid(Grid("small", entries), directory, jobs=2).tables
+    (joined,) = join_runs([directory])
+    assert joined.methods == ["cca", "cca, more ridge"] and joined.class_splits == table.class_splits
+    shown = figures(rows_with_cost(joined.records, baseline="cca"))
+    assert [row | {"failed": None} for row in shown] == [row for row in figures(table.rows()) if not row["failed"]]
+    assert joined.notes == (f"too wide: 2 of its 2 runs in {directory} have failed or are not finished",)
+    with pytest.raises(ConfigError, match=f"give a folder in {directory}/runs, which a grid wrote"):
+        read_experiment(directory)
 
 
 def test_deep_runs_are_repeated_bit_for_bit_by_another_number_of_jobs(bundle, tmp_path):

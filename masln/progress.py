@@ -9,6 +9,9 @@ from typing import Protocol
 __all__ = ["Advance", "progress_bar"]
 
 
+_ESTIMATED_OVER = 86400.0  # seconds that the time left is told from; rich's 30 know no task of minutes; ours
+
+
 class Advance(Protocol):
     """Moves a bar by ``steps`` and may set the words after it."""
 
@@ -34,7 +37,8 @@ def progress_bar(title: str, total: int | None, *, show: bool, in_bytes: bool = 
         yield lambda steps=1, note="": None
         return
     count = DownloadColumn() if in_bytes else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True) as bar:
+    note_column = TextColumn("{task.fields[note]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn(), note_column)
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=_ESTIMATED_OVER) as bar:
         task = bar.add_task(title, total=total, note="")
         yield lambda steps=1, note="": bar.update(task, advance=steps, note=note)

@@ -178,6 +178,7 @@ def make_run(folder: Path, config: RunConfig, data_hash: str, threads: int) -> N
     import torch
     from threadpoolctl import threadpool_limits
 
+    folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         if is_finished(folder, config):
             return  # another grid was making it

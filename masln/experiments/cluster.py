@@ -35,6 +35,13 @@ class Cluster:
         cores = self._of_machines("CPU")
         return max(1, min(sum(cores) // jobs, max(cores)))
 
+    def check(self, *, threads: int, gpus: int) -> None:
+        """Raise ConfigError where no machine has what a task needs, for which Ray would wait for ever."""
+        for name, needed in (("CPU", threads), ("GPU", gpus)):
+            most = max(self._of_machines(name), default=0)
+            if needed > most:
+                raise ConfigError(f"a run needs {needed} {name}s, but no machine of the cluster has more than {most}")
+
     def _of_machines(self, name: str) -> list[int]:
         return [int(node["Resources"].get(name, 0)) for node in self._ray.nodes() if node["Alive"]]
 
@@ -59,7 +66,7 @@ class Cluster:
             function: Importable by name, there too.
             tasks: Begun in this order.
             log: Name of the file in the folder that takes what a task prints, and its traceback.
-            threads: Cores that a task is declared to need.
+            threads: Cores that a task is declared to need; ``check`` tells whether a machine has them.
             jobs: Tasks at once; None leaves that to the cluster.
             gpus: Accelerators that a task is declared to need.
             finished: Tasks beside these that were done before, for the bar.
@@ -69,14 +76,9 @@ class Cluster:
             For each task what went wrong, in one line; empty where nothing did.
 
         Raises:
-            ConfigError: no machine has so many cores or accelerators.
             KeyboardInterrupt: Ctrl-C; tasks that had not ended are cancelled.
         """
         ray = self._ray
-        for name, needed in (("CPU", threads), ("GPU", gpus)):
-            most = max(self._of_machines(name))
-            if needed > most:
-                raise ConfigError(f"a run needs {needed} {name}s, but no machine of the cluster has more than {most}")
         # a worker takes one task, so that its threads and its peak memory are those of the task
         remote = ray.remote(max_calls=1, max_retries=RETRIES, num_cpus=threads, num_gpus=gpus)(_work)
         waiting, failures = list(enumerate(tasks))[::-1], [""] * len(tasks)

@@ -98,21 +98,18 @@ def run_grid(
         raise refused[0]
     runs = {run.key: run for group in plans for plan in group for run in plan.runs}
     missing = [run for run in runs.values() if not run.finished(directory)]
-    shown = {"finished": len(runs) - len(missing), "progress": progress}
     try:
         with connect(cluster) if cluster and missing else contextlib.nullcontext() as connected:
+            jobs, threads = _divide(missing, connected, jobs, threads)
             _write_grid(directory, grid, datasets)
-            if connected:
-                outcomes = _run_on_cluster(connected, missing, directory, jobs, threads, shown)
-            else:
-                outcomes = _run_here(missing, directory, jobs, threads, shown)
+            finished = len(runs) - len(missing)
+            failed = _make(missing, directory, connected, jobs, threads, finished=finished, progress=progress)
     except KeyboardInterrupt:
         done = sum(run.finished(directory) for run in runs.values())
         raise TrainingInterruptedError(
             f"interrupted: {done} of {len(runs)} runs are finished and kept; the same command with --resume --out "
             f"{directory} goes on"
         ) from None
-    failed = {run.key: why for run, why in zip(missing, outcomes, strict=True) if why}
     tables = []
     for entries, group in zip(groups, plans, strict=True):
         dataset = datasets[entries[0].config.data]
@@ -126,6 +123,44 @@ def run_grid(
     return GridResult(directory, tables)
 
 
+def _divide(
+    runs: Sequence[GridRun], cluster: Cluster | None, jobs: int | None, threads: int | None
+) -> tuple[int | None, int]:
+    """How many runs at once, None where a cluster sees to it, and the threads of each."""
+    if cluster:
+        threads = threads or cluster.threads(jobs)
+        cluster.check(threads=threads, gpus=_accelerators(runs))
+        return jobs, threads
+    jobs = jobs or (1 if _accelerators(runs) else available_cores())
+    return jobs, threads or max(1, available_cores() // jobs)
+
+
+def _make(
+    runs: Sequence[GridRun],
+    directory: Path,
+    cluster: Cluster | None,
+    jobs: int | None,
+    threads: int,
+    *,
+    finished: int,
+    progress: bool,
+) -> dict[str, str]:
+    """Make runs; gives what went wrong, in one line, by the keys of those that failed."""
+    tasks = [(run.folder(directory), _with_whole_path(run.config), run.data_hash, threads) for run in runs]
+    if cluster:
+        needs = {"threads": threads, "gpus": _accelerators(runs)}
+        outcomes = cluster.run(make_run, tasks, log=LOG, jobs=jobs, finished=finished, progress=progress, **needs)
+    else:
+        assert jobs is not None
+        logs = [folder / LOG for folder, *_ in tasks]
+        outcomes = run_in_processes(make_run, tasks, jobs=jobs, logs=logs, finished=finished, progress=progress)
+    return {run.key: why for run, why in zip(runs, outcomes, strict=True) if why}
+
+
+def _accelerators(runs: Sequence[GridRun]) -> int:
+    return int(any(run.config.device.startswith(("cuda", "mps")) for run in runs))
+
+
 def _write_grid(directory: Path, grid: Grid, datasets: Mapping[str, PairedDataset]) -> None:
     try:
         write_grid(directory, grid, {name: bundle_hash(dataset) for name, dataset in datasets.items()})
@@ -133,31 +168,8 @@ def _write_grid(directory: Path, grid: Grid, datasets: Mapping[str, PairedDatase
         raise ConfigError(f"cannot make {directory} ({error.strerror or error}); choose another --out") from error
 
 
-def _run_here(
-    runs: Sequence[GridRun], directory: Path, jobs: int | None, threads: int | None, shown: Mapping[str, Any]
-) -> list[str]:
-    jobs = jobs or (1 if _on_accelerator(runs) else available_cores())
-    threads = threads or max(1, available_cores() // jobs)
-    tasks = [(run.folder(directory), run.config, run.data_hash, threads) for run in runs]
-    return run_in_processes(make_run, tasks, jobs=jobs, logs=[folder / LOG for folder, *_ in tasks], **shown)
-
-
-def _run_on_cluster(
-    cluster: Cluster,
-    runs: Sequence[GridRun],
-    directory: Path,
-    jobs: int | None,
-    threads: int | None,
-    shown: Mapping[str, Any],
-) -> list[str]:
-    threads = threads or cluster.threads(jobs)
-    tasks = [(run.folder(directory), _with_whole_path(run.config), run.data_hash, threads) for run in runs]
-    gpus = int(_on_accelerator(runs))
-    return cluster.run(make_run, tasks, log=LOG, jobs=jobs, threads=threads, gpus=gpus, **shown)
-
-
 def _with_whole_path(config: RunConfig) -> RunConfig:
-    """The same with the whole path of its data, unless it is a bundled name: the folder of a worker is another."""
+    """The same with the whole path of its data, so that its run directory is read from any folder and by any worker."""
     if config.data in bundled_datasets():
         return config
     return dataclasses.replace(config, data=str(Path(config.data).resolve()))
@@ -240,10 +252,6 @@ def _load(grid: Grid) -> dict[str, PairedDataset]:
     for entry in grid.entries:
         make_method(entry.config.method, **entry.config.hyperparameters)
     return {name: load_dataset(name) for name in dict.fromkeys(entry.config.data for entry in grid.entries)}
-
-
-def _on_accelerator(runs: Sequence[GridRun]) -> bool:
-    return any(run.config.device.startswith(("cuda", "mps")) for run in runs)
 
 
 def _read(entry: GridEntry, runs: Sequence[GridRun], directory: Path) -> Iterator[RunRecord]:

@@ -57,7 +57,10 @@ def test_a_folder_goes_there_and_back_and_what_goes_wrong_is_one_line(two_worker
             chores.count_or_refuse, [(folder, "in vain") for folder in folders], log="run.log", threads=1
         )
         with pytest.raises(ConfigError, match="a run needs 3 CPUs, but no machine of the cluster has more than 2"):
-            cluster.run(chores.count_or_refuse, [(tmp_path / "never", "")], log="run.log", threads=3)
+            cluster.check(threads=3, gpus=0)
+        with pytest.raises(ConfigError, match="a run needs 1 GPUs"):
+            cluster.check(threads=1, gpus=1)
+        cluster.check(threads=2, gpus=0)
         assert [cluster.threads(jobs) for jobs in (None, 1, 2, 5)] == [1, 2, 1, 1]
     assert outcomes == ["", "in vain"]
     assert {name: content.decode() for name, content in read_folder(folders[0]).items()} == {

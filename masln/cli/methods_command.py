@@ -12,7 +12,8 @@ from masln.cli.options import debug_option, json_option
 @json_option
 @debug_option
 def methods(name: str | None, as_json: bool, debug: bool) -> None:
-    """List the methods; with NAME, its hyper-parameters and what is searched on validation classes.
+    """List the methods; with NAME, its hyper-parameters and what is searched on validation classes, and beside it where
+    ``--budget`` says how many configurations may be tried.
 
     Those marked under "sequences" take image regions and text tokens as they are, beside global features.
     """
@@ -32,6 +33,7 @@ def methods(name: str | None, as_json: bool, debug: bool) -> None:
             "hyper-parameter": key,
             "default": repr(value),
             "searched": ", ".join(map(str, method.search_space.get(key, ()))),
+            "with a budget": ", ".join(map(str, method.budget_space.get(key, ()))),
         }
         for key, value in method.get_params().items()
     ]

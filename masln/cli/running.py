@@ -41,6 +41,18 @@ _RUN_OPTIONS: tuple[Decorator, ...] = (
     click.option("--seed", type=click.IntRange(min=0), default=0, help="First seed of class splits and methods."),
     click.option("--seeds", type=click.IntRange(min=1), default=1, help="Seeds of the method on each split."),
     click.option("--select/--no-select", default=True, help="Choose on validation classes, then fit on all seen ones."),
+    click.option(
+        "--budget",
+        type=click.IntRange(min=0),
+        default=0,
+        help="Configurations that each method may try there.  0: the plain search space, whole.",
+    ),
+    click.option(
+        "--search",
+        type=click.Choice(["random", "tpe"]),
+        default="random",
+        help="How a budget is spent: drawn, or guided by the scores so far (extra: hpo).",
+    ),
     click.option("--baselines", default="cca,chance", metavar="NAMES", help="Rows beside the method; '' for none."),
     click.option(
         "--config",

@@ -14,6 +14,7 @@ import yaml
 from masln.data import DEFAULT_DATASET, RULES, ClassSplit, make_class_split
 from masln.errors import ConfigError, SplitError, unknown_name
 from masln.evaluation import Protocol
+from masln.experiments.search import check_search
 from masln.training import Runtime
 
 __all__ = ["RunConfig", "apply_settings", "published_settings", "read_config", "read_setting"]
@@ -54,6 +55,9 @@ class RunConfig:
         unseen_share: Share of unseen classes, for ``random``.
         validation_share: Share of the seen classes that validate.
         select: Choose search-space values and the stopping epoch on validation classes, then fit on all seen ones.
+        budget: Configurations that every method may try on validation classes, out of its search space and what it
+            declares beside it for a budget; 0: the search space alone, whole.
+        search: How they are picked where there are more than the budget: ``random`` or ``tpe`` (extra: hpo).
         seed: First seed of class splits, and of methods unless ``method_seed`` is set.
         splits: Class splits, with seeds ``seed``, ``seed + 1``, ...
         seeds: Seeds of the method on each split.
@@ -74,6 +78,8 @@ class RunConfig:
     unseen_share: float = 0.5
     validation_share: float = 0.2
     select: bool = True
+    budget: int = 0
+    search: str = "random"
     seed: int = 0
     splits: int = 1
     seeds: int = 1
@@ -90,6 +96,7 @@ class RunConfig:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 < self.validation_share < 1:
             raise ConfigError(f"validation_share must lie between 0 and 1, got {self.validation_share}")
+        check_search(self.search, budget=self.budget, select=self.select)
         Runtime(device=self.device, precision=self.precision)  # refuses unknown ones
         if "seed" in self.hyperparameters and self.seeds > 1:
             raise ConfigError("a fixed hyper-parameter seed makes several seeds equal; leave it out and set seed")

@@ -66,7 +66,7 @@ class RunDirectory:
         table = record.per_query.to_csv(index=False, lineterminator="\n")
         write_atomically(self.path / "per_query.csv", table.encode())
         write_json(self.path / "metrics.json", {**record.facts, "parts": record.parts})
-        for leftover in self.path.glob("checkpoint*.pt"):
+        for leftover in self.path.glob("checkpoint*"):
             leftover.unlink()
 
     def read(self) -> RunRecord:

@@ -14,6 +14,7 @@ from masln.experiments.config import RunConfig
 from masln.experiments.directory import RunDirectory, open_experiment, open_saved, start_experiment, write_json
 from masln.experiments.record import RunRecord, record_of
 from masln.experiments.runs import Run, evaluate_method, run_here, runs_of
+from masln.experiments.search import require_search
 from masln.experiments.summary import summary_rows
 from masln.models import JointScorer, load_method, make_method, method_resolver
 from masln.training import resolve_device
@@ -166,6 +167,7 @@ def check_methods(config: RunConfig, dataset: PairedDataset) -> None:
     for method in methods:
         method.check(dataset)
     resolve_device(config.device)
+    require_search(config.search)
     for number in range(config.splits):
         class_split = config.make_split(dataset.class_names, number)
         dataset.rows_of(class_split.seen, dataset.rows("train"))

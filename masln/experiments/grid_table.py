@@ -93,7 +93,7 @@ class GridTable:
 
 _COLUMNS = (
     *("part", "method", "i2t", "t2i", "average", "low", "high", "interval", "p_splits", "p", "wins", "runs"),
-    *("processor_seconds", "peak_memory"),
+    *("processor_seconds", "tried", "peak_memory"),
 )
 
 

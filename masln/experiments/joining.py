@@ -19,7 +19,7 @@ from masln.experiments.runs import runs_of
 __all__ = ["JoinedRun", "JoinedRuns", "join_runs"]
 
 _BASELINE = "cca"
-_APART = ("select", "validation_share", "precision")  # of a configuration, beside hyper-parameters
+_APART = ("select", "budget", "search", "validation_share", "precision")  # of a configuration, beside hyper-parameters
 _NAMED_SETTINGS = 2  # in the name of a method; with more it is numbered, and a note tells them; ours
 
 

@@ -140,6 +140,8 @@ def _run(
         runtime=runtime,
         seed=run.seed,
         select=config.select,
+        budget=config.budget,
+        search=config.search,
     )
     facts = {
         "method": name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 
 from masln.data import ClassSplit, PairedDataset
 from masln.evaluation import Protocol, retrieval_map
+from masln.experiments.search import number_tried, search_space_of, try_configurations
+from masln.experiments.tried import TriedCandidates
 from masln.models import DeepMethod, Method, ValidationScore, make_method
 from masln.training import Runtime, progress_bar
 
@@ -57,13 +58,15 @@ def fit_selected(
     runtime: Runtime,
     seed: int,
     select: bool = True,
+    budget: int = 0,
+    search: str = "random",
 ) -> tuple[Method, Selection]:
     """Choose by validation classes, then fit on the training pairs of all seen classes.
 
-    Every combination of the method's search space, less what ``hyperparameters`` fixes, is fitted on the seen
-    classes that do not validate and scored on those that do. With early stopping (patience above 0) the epoch is
-    taken from there too. A pair with several classes is fitted on, or scored, only where all of them are of the classes
-    in question, as in the final evaluation.
+    Every combination of the method's search space, less what ``hyperparameters`` fixes, or as many as the budget says,
+    is fitted on the seen classes that do not validate and scored on those that do. With early stopping (patience above
+    0) the epoch is taken from there too. A pair with several classes is fitted on, or scored, only where all of them
+    are of the classes in question, as in the final evaluation.
 
     Args:
         name: Registered name of the method.
@@ -74,6 +77,8 @@ def fit_selected(
         runtime: Device, precision, files; checkpoints of candidates stand beside that of the final fit.
         seed: Of the method, unless ``hyperparameters`` sets one.
         select: False fits at once with the defaults and ``hyperparameters``.
+        budget: Configurations tried at the most, see ``RunConfig``; 0 tries the plain search space whole.
+        search: How they are picked; what is drawn depends on the class split and ``seed``.
 
     Returns:
         The fitted method and what was chosen.
@@ -84,25 +89,32 @@ def fit_selected(
         base.setdefault("seed", seed)
     rows = dataset.rows("train")
     seen = dataset.of_classes(class_split.seen, rows)
-    space = {key: values for key, values in probe.search_space.items() if key not in hyperparameters}
-    combinations = list(itertools.product(*space.values()))
+    space = search_space_of(probe, hyperparameters, budget=budget)
+    count = number_tried(space, budget)
     stops_early = isinstance(probe, DeepMethod) and probe.patience > 0
-    if not select or (len(combinations) == 1 and not stops_early):  # nothing to choose
+    if not select or (count == 1 and not stops_early):  # nothing to choose
         return make_method(name, **base).fit(seen, runtime=runtime), Selection(base)
     fitting = dataset.of_classes(class_split.fitting, rows)
     validation = dataset.of_classes(class_split.validation, rows)
     score = validation_score(protocol, validation)
-    candidates = []
-    with progress_bar(f"{name}: selecting", len(combinations), show=runtime.progress) as advance:
-        for number, values in enumerate(combinations):
-            searched = dict(zip(space, values, strict=True))
-            own = runtime.beside(f"candidate{number}")
-            method = make_method(name, **base | searched).fit(fitting, validation, runtime=own, score=score)
-            candidates.append(searched | _found(method, validation, score))
+    tried = TriedCandidates(runtime, f"{probe.fingerprint(fitting, validation, runtime)} {protocol.hash} {seed}")
+    with progress_bar(f"{name}: selecting", count, show=runtime.progress) as advance:
+
+        def attempt(searched: dict[str, Any]) -> float:
+            found = tried.found(searched)
+            if found is None:
+                own = runtime.beside(f"candidate{len(tried.all)}")
+                method = make_method(name, **base | searched).fit(fitting, validation, runtime=own, score=score)
+                found = _found(method, validation, score)
+            tried.add(searched | found)
             advance()
-    best = max(candidates, key=lambda candidate: candidate["validation_map"])
+            return float(found["validation_map"])
+
+        drawn_by = (seed, int(class_split.hash, 16))  # so that the luck of a draw is averaged over class splits
+        try_configurations(space, attempt, budget=budget, search=search, seed=drawn_by)
+    best = max(tried.all, key=lambda candidate: candidate["validation_map"])
     chosen = {key: value for key, value in best.items() if key != "validation_map"} | base
-    return make_method(name, **chosen).fit(seen, runtime=runtime), Selection(chosen, candidates)
+    return make_method(name, **chosen).fit(seen, runtime=runtime), Selection(chosen, tried.all)
 
 
 def _found(method: Method, validation: PairedDataset, score: ValidationScore) -> dict[str, Any]:

@@ -108,6 +108,12 @@ class ACMR(DeclaredMethod):
     summary: ClassVar[str] = "adversarial cross-modal retrieval: triplets, shared classifier, gradient reversal"
     reference: ClassVar[str] = "Wang et al., ACM MM 2017"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("center-l2", "l2")}
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "triplet": (1.0, 0.1, 10.0),
+        "classification": (1.0, 0.1, 10.0),
+        "margin": (1.0, 0.3, 3.0),
+        "adversary": ("reversal", "alternating"),
+    }
     LOSSES: ClassVar[tuple[str, ...]] = ("triplet", "classification", "adversarial")
 
     code_width: int = 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from masln.losses import cross_correlation_loss
 from masln.models.deep import TwoTower
@@ -50,6 +50,12 @@ class BarlowTwins(ProjectedMethod):
 
     summary: ClassVar[str] = "Barlow twins: the cross-correlation of the two codes should be the identity"
     reference: ClassVar[str] = "Zbontar et al., ICML 2021"
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "redundancy": (5e-3, 1e-3, 2e-2),
+        "learning_rate": (1e-3, 3e-4, 3e-3),
+        "input_dropout": (0.0, 0.3),
+        "code_width": (64, 128),
+    }
 
     redundancy: float = 5e-3
 

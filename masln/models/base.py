@@ -46,6 +46,9 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
     reference: ClassVar[str] = ""
     #: Hyper-parameters tried on validation classes, by name; the first value of each is the default.
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {}
+    #: Hyper-parameters tried beside those only where a budget says how many configurations are, lest the plain search
+    #: grow: values that were held against the default on validation classes before (``benchmarks/*_defaults.py``).
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {}
     #: Whether image regions (n, regions, d) and text tokens (n, tokens, d) are taken as such; one that takes them takes
     #: global features (n, d) too, as sequences of length one.
     takes_sequences: ClassVar[bool] = False

@@ -128,6 +128,11 @@ class CADAVAE(DeclaredMethod):
     summary: ClassVar[str] = "cross-aligned variational autoencoders of images, texts and class embeddings"
     reference: ClassVar[str] = "Schönfeld et al., CVPR 2019"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("standardize", "center-l2")}
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "alignment": (8.13, 0.3, 1.0),
+        "divergence": (0.25, 0.025),
+        "cycle": (0.0, 1.0),
+    }
     LOSSES: ClassVar[tuple[str, ...]] = ("divergence", "cross_reconstruction", "alignment", "cycle")
 
     code_width: int = 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -86,6 +86,11 @@ class CorrAE(TwoEncoderMethod):
 
     summary: ClassVar[str] = "correspondence autoencoders: own, cross-modal or full reconstruction"
     reference: ClassVar[str] = "Feng et al., ACM Multimedia 2014"
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "variant": ("full", "own", "cross"),
+        "alpha": (0.8, 0.2, 0.5),
+        "learning_rate": (1e-3, 3e-4, 3e-3),
+    }
 
     # ours, by validation classes of three feature sets: mAP .417; the other variants at their best .416 and .413
     variant: str = "full"

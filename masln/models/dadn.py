@@ -188,6 +188,11 @@ class DADN(DeclaredMethod):
     summary: ClassVar[str] = "dual GANs: features to class embeddings and back, matched by maximum mean discrepancy"
     reference: ClassVar[str] = "Chi and Peng, TCSVT 2019"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("center-l2", "l2")}
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "metric": (1.0, 0.1, 10.0),
+        "reconstruction": (1.0, 0.1, 10.0),
+        "learning_rate": (1e-3, 3e-4, 1e-4),
+    }
     LOSSES: ClassVar[tuple[str, ...]] = ("distribution", "metric", "reconstruction")
 
     # Ours were held against their neighbours on validation classes of one emoji split (the candidates are those of

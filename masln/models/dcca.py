@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -65,6 +65,12 @@ class DCCA(ProjectedMethod):
 
     summary: ClassVar[str] = "deep canonical correlation analysis, whole-batch or mini-batch"
     reference: ClassVar[str] = "Andrew et al., ICML 2013; Wang et al., ICASSP 2015"
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "learning_rate": (1e-2, 1e-3, 3e-3),
+        "dropout": (0.3, 0.0, 0.5),
+        "input_dropout": (0.0, 0.3),
+        "ridge": (1e-3, 0.1),
+    }
 
     # ours, by validation classes of three feature sets: whitened dimensions all weigh the same, those that tell little
     # too, so few of them retrieve better (mAP .35 at 8, .32 at 16, .27 at 64); dropout adds .03. Few batches an epoch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -64,6 +64,11 @@ class DCCAE(DCCA):
 
     summary: ClassVar[str] = "deep canonically correlated autoencoders: DCCA that also reconstructs"
     reference: ClassVar[str] = "Wang et al., ICML 2015"
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "learning_rate": (1e-2, 1e-3, 3e-3),
+        "dropout": (0.3, 0.0, 0.5),
+        "reconstruction": (1.0, 0.1, 10.0),
+    }
 
     reconstruction: float = 1.0  # ours
     decoder_hidden: Sequence[int] = (512,)  # ours

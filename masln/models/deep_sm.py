@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -73,6 +73,12 @@ class DeepSM(DeclaredMethod):
     summary: ClassVar[str] = "deep semantic matching: the codes are posteriors of the seen classes"
     reference: ClassVar[str] = "Wei et al., IEEE Trans. Cybernetics 2017"
     search_space: ClassVar[dict[str, tuple[str, ...]]] = {"input_scaling": ("center-l2", "l2")}
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "image_hidden": ((), (512,)),
+        "dropout": (0.0, 0.5),
+        "learning_rate": (1e-3, 3e-4),
+        "epochs": (40, 20, 80),
+    }
 
     image_hidden: Sequence[int] = ()
     text_hidden: Sequence[int] = (512,)  # ours

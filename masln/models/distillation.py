@@ -142,6 +142,11 @@ class Distillation(TwoEncoderMethod):
     summary: ClassVar[str] = "knowledge distillation: a teacher's codes, distances and similarities guide a student"
     reference: ClassVar[str] = "Yang et al., CVPR 2024; Park et al., CVPR 2019"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {}
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "teacher": ("masln", "cca"),
+        "temperature": (0.2, 0.07),
+        "teacher_temperature": (0.2, 0.07),
+    }
     LOSSES: ClassVar[tuple[str, ...]] = (
         *("contrastive", "teacher_distance", "similarity"),
         *("relational_distance", "relational_angle"),

@@ -77,6 +77,7 @@ class DSCMR(DeclaredMethod):
     summary: ClassVar[str] = "deep supervised cross-modal retrieval, a code layer shared by both modalities"
     reference: ClassVar[str] = "Zhen et al., CVPR 2019"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("center-l2", "l2")}
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {"epochs": (30, 10, 100)}
 
     hidden_width: int = 2048
     code_width: int = 1024

@@ -138,6 +138,12 @@ class FeatureGAN(DeclaredMethod):
     summary: ClassVar[str] = "feature-level GANs between the modalities, both directions, fused by attention"
     reference: ClassVar[str] = "ours, after Goodfellow et al., NeurIPS 2014"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("center-l2", "l2")}
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "alignment": (1.0, 0.3, 3.0),
+        "correlation": (1.0, 0.1, 10.0),
+        "classification": (1.0, 0.1, 10.0),
+        "adversarial": (0.1, 10.0),
+    }
     LOSSES: ClassVar[tuple[str, ...]] = ("alignment", "correlation", "classification", "adversarial")
 
     code_width: int = 128  # ours, as all below

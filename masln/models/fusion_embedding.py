@@ -112,6 +112,12 @@ class FusionEmbedding(DeclaredMethod):
     reference: ClassVar[str] = "after Faghri et al., BMVC 2018, and Salvador et al., CVPR 2017"
     takes_sequences: ClassVar[bool] = True
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("center-l2", "l2")}
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "classification": (0.1, 0.0, 1.0),
+        "negatives": ("top-k", "all"),
+        "dropout": (0.0, 0.3),
+        "learning_rate": (1e-3, 3e-4),
+    }
 
     # Ours, as all below but the margin. Validation mAP by class and by pair, of the words of the RSICD photos and the
     # means of their regions, one caption each, two class splits, 25 epochs: .682 and .113 with the defaults (40 epochs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -63,6 +63,12 @@ class InfoNCE(TemperedMethod):
 
     summary: ClassVar[str] = "InfoNCE, CLIP's loss: a softmax over candidates should choose a pair's own"
     reference: ClassVar[str] = "van den Oord et al., 2018; Radford et al., ICML 2021"
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "temperature": (1.0, 0.1, 0.3),
+        "learn_temperature": (False, True),
+        "mask_same_class": (False, True),
+        "code_width": (64, 256),
+    }
 
     # ours, by validation classes of three feature sets, mAP .42: a sharp softmax over pairs of the same class tells
     # apart what should be alike (.33 at a temperature of .1; with the class masked .38, and .40 at 1).

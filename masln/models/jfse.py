@@ -186,6 +186,7 @@ class JFSE(DeclaredMethod):
     summary: ClassVar[str] = "feature synthesis by coupled conditional Wasserstein GANs, codes in class-embedding space"
     reference: ClassVar[str] = "Xu et al., IEEE TPAMI 2022"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"learning_rate": (1e-4, 1e-3)}
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {"epochs": (40, 80)}
     WEIGHTS: ClassVar[tuple[str, ...]] = ("alignment", "synthetic", "cycle", "penalty")
 
     # As in the authors' code where nothing else is said.

@@ -129,6 +129,13 @@ class MASLN(DeclaredMethod):
     # Standardised input is worse on four of the five sets (.28 for .31 on emoji, .39 for .49 on fashion), and a run's
     # two or three validation classes pick it by chance; so it is not offered to them.
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("center-l2", "l2")}
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "reconstruction": (1.0, 0.3, 3.0),
+        "correlation": (0.3, 0.1, 1.0),
+        "classification": (1.0, 0.3, 3.0),
+        "adversarial": (1.0, 0.1, 10.0),
+        "input_dropout": (0.3, 0.0, 0.5),
+    }
     LOSSES: ClassVar[tuple[str, ...]] = ("reconstruction", "correlation", "classification", "adversarial")
 
     code_width: int = 128

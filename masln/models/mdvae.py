@@ -146,6 +146,11 @@ class MDVAE(DeclaredMethod):
     summary: ClassVar[str] = "variational autoencoders that part shared from modality-specific codes, and a fused prior"
     reference: ClassVar[str] = "Tian et al., SIGIR 2022"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("standardize", "center-l2")}
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "reconstruction": (0.03, 10.0),
+        "cross_reconstruction": (0.03, 10.0),
+        "alignment": (0.3, 3.0),
+    }
     LOSSES: ClassVar[tuple[str, ...]] = (
         *("reconstruction", "cross_reconstruction", "divergence", "alignment"),
         *("fused_reconstruction", "classification"),

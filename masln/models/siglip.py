@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +65,12 @@ class SigLIP(TemperedMethod):
 
     summary: ClassVar[str] = "SigLIP: a sigmoid judges for each candidate apart whether it is a pair's own"
     reference: ClassVar[str] = "Zhai et al., ICCV 2023"
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "bias": (-2.71, 0.0, -5.0),
+        "mask_same_class": (False, True),
+        "code_width": (256, 64),
+        "encoder": ("mlp", "linear"),
+    }
 
     code_width: int = 256  # ours, by validation classes of three feature sets: mAP .436, and .423 at 64
     learn_temperature: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +86,12 @@ class SoftCCA(ProjectedMethod):
 
     summary: ClassVar[str] = "soft CCA: pairs agree, code dimensions are softly decorrelated"
     reference: ClassVar[str] = "Chang et al., CVPR 2018"
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "decorrelation": (0.01, 0.003, 0.1),
+        "learning_rate": (1e-3, 3e-4, 3e-3),
+        "input_dropout": (0.0, 0.3),
+        "code_width": (64, 128),
+    }
 
     # ours, by validation classes of three feature sets: mAP .41 from .003 to .01, .39 at .1; without memory .31
     decorrelation: float = 0.01

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -45,6 +45,11 @@ class SupCon(TemperedMethod):
 
     summary: ClassVar[str] = "supervised contrastive: a softmax over candidates should choose the pair's class"
     reference: ClassVar[str] = "Khosla et al., NeurIPS 2020"
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "temperature": (0.1, 0.3, 1.0),
+        "code_width": (64, 256),
+        "memory": (0, 512),
+    }
 
     def _build(self, d_image: int, d_text: int, n_classes: int, d_class: int) -> TwoTower:
         return SupConNetwork(self, d_image, d_text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -72,6 +72,12 @@ class Triplet(ContrastiveMethod):
 
     summary: ClassVar[str] = "triplets with mined negatives (all, semi-hard, hardest, top-k), as VSE++"
     reference: ClassVar[str] = "Faghri et al., BMVC 2018; Schroff et al., CVPR 2015"
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "margin": (1.0, 0.2),
+        "negatives": ("all", "semi-hard", "hardest", "top-k"),
+        "mask_same_class": (True, False),
+        "class_positives": (False, True),
+    }
 
     # ours, by validation classes of three feature sets, mAP .41: with a margin of .2 it is .39, with the hardest
     # negative .37 at either margin, with semi-hard ones .36. Unmasked it is as good, and worse on seen classes.

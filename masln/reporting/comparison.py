@@ -70,6 +70,7 @@ def _notes(table: GridTable) -> list[str]:
 
 
 COST_NOTE = (
+    "tried: configurations that a run held against each other on validation classes; "
     "time: of the processor, mean of a run with its selection on validation classes; "
     "memory: most that the process of a run held, Python and its libraries included."
 )
@@ -81,6 +82,7 @@ def comparison_cells(row: dict[str, Any]) -> dict[str, Any]:
     cells = shown_row(row)
     if row.get("failed"):
         cells["average"] = "failed"
+    cells["tried"] = row["tried"]
     cells["time"] = None if seconds is None else f"{seconds:.1f} s"
     cells["memory"] = None if memory is None else f"{memory / 2**20:,.0f} MiB"
     return cells

@@ -48,6 +48,8 @@ def experiment_facts(experiment: Experiment | GridTable) -> dict[str, Any]:
     hashes = sorted({record.facts["class_split_hash"] for record in experiment.records})
     facts: dict[str, Any] = {"protocol": config.protocol.to_dict() | {"hash": config.protocol.hash}}
     facts["class_splits"] = hashes
+    if config.budget:
+        facts |= {"budget": config.budget, "search": config.search}
     if mixed := _mixed_pairs(experiment):
         facts["mixed_pairs"] = mixed
     if remarks := experiment_remarks(experiment):
@@ -72,8 +74,10 @@ def experiment_title(experiment: Experiment | GridTable) -> str:
     splits = sorted({record.facts["class_split_hash"] for record in experiment.records})
     shown = ", ".join(splits[:3]) + (", ..." if len(splits) > 3 else "")
     runs = f"{config.splits} class split{'s' * (config.splits > 1)}, {seeds} seed{'s' * (seeds > 1)}"
+    budget = f", a budget of {config.budget} configurations a method ({config.search} search)" * bool(config.budget)
     return (
-        f"{data} ({data_hash}), mAP@all; class split {config.class_split}{f' [{shown}]' * bool(shown)}, {runs}\n"
+        f"{data} ({data_hash}), mAP@all; class split {config.class_split}{f' [{shown}]' * bool(shown)}, {runs}"
+        f"{budget}\n"
         f"{config.protocol.describe()}"
     )
 

@@ -180,6 +180,8 @@ def test_methods_are_listed_and_described(masln):
         }
         searched = {row["hyper-parameter"]: row["searched"] for row in rows if row["searched"]}
         assert searched == {key: ", ".join(map(str, values)) for key, values in cls.search_space.items()}
+        widened = {row["hyper-parameter"] for row in rows if row["with a budget"]}
+        assert widened == set(cls.budget_space)
         assert rows[0]["hyper-parameter"] in masln("methods", name).out
 
 

@@ -140,7 +140,8 @@ class TestEveryMethod:
         cls = method_resolver.lookup_dict[name]
         assert cls.summary and cls.reference and "\n" not in cls.summary
         assert set(cls.search_space) <= set(cls._get_param_names())
-        for key, values in cls.search_space.items():
+        assert set(cls.budget_space) <= set(cls._get_param_names()) - set(cls.search_space)
+        for key, values in (cls.search_space | cls.budget_space).items():
             assert values[0] == cls().get_params()[key], "the first value of a search space is the default"
 
     def test_has_scikit_learn_parameters(self, name, pairs):

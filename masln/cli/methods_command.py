@@ -12,8 +12,9 @@ from masln.cli.options import debug_option, json_option
 @json_option
 @debug_option
 def methods(name: str | None, as_json: bool, debug: bool) -> None:
-    """List the methods; with NAME, its hyper-parameters and what is searched on validation classes, and beside it where
-    ``--budget`` says how many configurations may be tried.
+    """List the methods; with NAME, its hyper-parameters and what is searched on validation classes.
+
+    What stands under "with a budget" is searched too where --budget says how many configurations may be tried.
 
     Those marked under "sequences" take image regions and text tokens as they are, beside global features.
     """

@@ -54,6 +54,9 @@ class RunConfig:
         listed: Names of the unseen classes, for ``listed``.
         unseen_share: Share of unseen classes, for ``random``.
         validation_share: Share of the seen classes that validate.
+        train_share: Share of the training pairs of each seen class that methods are fitted on.
+        class_vectors: Class embeddings: ``own`` of the dataset, ``random``, or a kind of ``masln prepare
+            --class-vectors``, such as ``sentence``.
         select: Choose search-space values and the stopping epoch on validation classes, then fit on all seen ones.
         budget: Configurations that every method may try on validation classes, out of its search space and what it
             declares beside it for a budget; 0: the search space alone, whole.
@@ -77,6 +80,8 @@ class RunConfig:
     listed: tuple[str, ...] = ()
     unseen_share: float = 0.5
     validation_share: float = 0.2
+    train_share: float = 1.0
+    class_vectors: str = "own"
     select: bool = True
     budget: int = 0
     search: str = "random"
@@ -97,6 +102,10 @@ class RunConfig:
         if not 0 < self.validation_share < 1:
             raise ConfigError(f"validation_share must lie between 0 and 1, got {self.validation_share}")
         check_search(self.search, budget=self.budget, select=self.select)
+        if not 0 < self.train_share <= 1:
+            raise ConfigError(f"train_share must lie above 0 and at most at 1, got {self.train_share}")
+        if self.class_vectors in ("", "none"):
+            raise ConfigError("class_vectors is own, random or a kind; MASLN does without by class_embedding=false")
         Runtime(device=self.device, precision=self.precision)  # refuses unknown ones
         if "seed" in self.hyperparameters and self.seeds > 1:
             raise ConfigError("a fixed hyper-parameter seed makes several seeds equal; leave it out and set seed")

@@ -13,6 +13,7 @@ from masln.evaluation import part_rows
 from masln.experiments.config import RunConfig
 from masln.experiments.directory import RunDirectory, open_experiment, open_saved, start_experiment, write_json
 from masln.experiments.record import RunRecord, record_of
+from masln.experiments.run_data import run_data
 from masln.experiments.runs import Run, evaluate_method, run_here, runs_of
 from masln.experiments.search import require_search
 from masln.experiments.summary import summary_rows
@@ -164,17 +165,17 @@ def check_methods(config: RunConfig, dataset: PairedDataset) -> None:
         make_method(name, **(config.hyperparameters if name == config.method else {}))
         for name in (config.method, *config.baselines)
     ]
-    for method in methods:
-        method.check(dataset)
     resolve_device(config.device)
     require_search(config.search)
     for number in range(config.splits):
         class_split = config.make_split(dataset.class_names, number)
-        dataset.rows_of(class_split.seen, dataset.rows("train"))
+        pairs = run_data(dataset, config, class_split).pairs
+        pairs.rows_of(class_split.seen, pairs.rows("train"))
         for method in methods:
+            method.check(pairs)
             method.check_classes([dataset.class_names[c] for c in class_split.seen])
         if config.select:
-            _check_selection(dataset, class_split)
+            _check_selection(pairs, class_split)
         assert dataset.split is not None
         part_rows(
             *(dataset.labels, dataset.split),

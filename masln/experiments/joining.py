@@ -19,7 +19,8 @@ from masln.experiments.runs import runs_of
 __all__ = ["JoinedRun", "JoinedRuns", "join_runs"]
 
 _BASELINE = "cca"
-_APART = ("select", "budget", "search", "validation_share", "precision")  # of a configuration, beside hyper-parameters
+# Of a configuration, beside hyper-parameters.
+_APART = ("train_share", "class_vectors", "select", "budget", "search", "validation_share", "precision")
 _NAMED_SETTINGS = 2  # in the name of a method; with more it is numbered, and a note tells them; ours
 
 

@@ -17,6 +17,7 @@ from masln.experiments.config import RunConfig
 from masln.experiments.directory import RunDirectory
 from masln.experiments.processes import peak_memory
 from masln.experiments.record import GENERALIZED, RERANKED, record_of
+from masln.experiments.run_data import run_data
 from masln.experiments.selection import fit_selected
 from masln.models import JointScorer, Method, make_method
 from masln.training import JsonLines, Runtime, TensorBoard, TrainingInterruptedError
@@ -130,11 +131,12 @@ def _run(
 
     name, number = run.method, run.number
     class_split = config.make_split(dataset.class_names, number)
+    data = run_data(dataset, config, class_split)
     started, started_working = time.perf_counter(), time.process_time()
     method, selection = fit_selected(
         name,
         config.hyperparameters if name == config.method else {},
-        dataset,
+        data.pairs,
         class_split,
         protocol=config.protocol,
         runtime=runtime,
@@ -156,6 +158,7 @@ def _run(
         "protocol_hash": config.protocol.hash,
         "hyperparameters": dict(selection.hyperparameters),
         "candidates": selection.candidates,
+        **data.facts,
     }
     if remarks := method.remarks():
         facts["remarks"] = remarks

@@ -78,7 +78,7 @@ def fit_selected(
         seed: Of the method, unless ``hyperparameters`` sets one.
         select: False fits at once with the defaults and ``hyperparameters``.
         budget: Configurations tried at the most, see ``RunConfig``; 0 tries the plain search space whole.
-        search: How they are picked; what is drawn depends on the class split and ``seed``.
+        search: How they are picked; what is drawn depends on the class split and the method's seed.
 
     Returns:
         The fitted method and what was chosen.
@@ -110,7 +110,8 @@ def fit_selected(
             advance()
             return float(found["validation_map"])
 
-        drawn_by = (seed, int(class_split.hash, 16))  # so that the luck of a draw is averaged over class splits
+        # With the class split, so that the luck of a draw is averaged over class splits.
+        drawn_by = (base.get("seed", 0), int(class_split.hash, 16))
         try_configurations(space, attempt, budget=budget, search=search, seed=drawn_by)
     best = max(tried.all, key=lambda candidate: candidate["validation_map"])
     chosen = {key: value for key, value in best.items() if key != "validation_map"} | base

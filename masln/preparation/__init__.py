@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from masln.preparation.class_vectors import make_class_vectors
 from masln.preparation.columns import Columns, settle_columns
 from masln.preparation.finishing import Prepared
 from masln.preparation.image_folder import ImageFolder
@@ -18,6 +19,7 @@ __all__ = [
     "Prepared",
     "components",
     "draw_split",
+    "make_class_vectors",
     "prepare",
     "read_pairs",
     "settle_columns",

@@ -13,7 +13,7 @@ from masln.errors import MissingExtraError
 from masln.evaluation import Protocol
 from masln.experiments import Selection, comparison_rows, fit_selected, run_experiment
 from masln.experiments.tried import TriedCandidates
-from masln.models import CCA, MASLN, Method, method_resolver
+from masln.models import MASLN, Method, method_resolver
 from masln.training import Runtime, TrainingInterruptedError
 from tests.experiments.small import TINY, small_config, write_small_bundle
 from tests.experiments.test_run_experiment import combinations, tables
@@ -73,11 +73,17 @@ def test_a_budget_of_the_whole_space_gives_what_the_grid_gives(dataset):
 @pytest.mark.parametrize("search", ["random", "tpe"])
 def test_equal_seeds_and_class_splits_give_equal_candidates_and_others_do_not(dataset, search):
     first, again, seed, split = (
-        searched(selected(dataset, budget=6, search=search, **options)[1])
+        searched(selected(dataset, "masln", budget=6, search=search, **options)[1])
         for options in ({}, {}, {"seed": 1}, {"number": 1})
     )
     assert first == again and first != seed != split != first
-    assert first[0] == seed[0] == split[0] == str({k: v[0] for k, v in CCA.search_space.items()})
+    defaults = {key: values[0] for key, values in (MASLN.search_space | MASLN.budget_space).items()}
+    assert first[0] == seed[0] == split[0] == str(defaults)
+
+
+def test_the_candidates_of_a_method_without_a_seed_do_not_depend_on_one(dataset):
+    first, other = (searched(selected(dataset, budget=6, seed=seed)[1]) for seed in (0, 1))
+    assert first == other
 
 
 def test_every_method_has_the_budget_and_the_table_says_what_it_tried(bundle, tmp_path, capsys):

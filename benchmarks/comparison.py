@@ -31,22 +31,12 @@ import torch
 from benchmarks.datasets import research_bundles
 from masln.data import load_dataset, make_class_split
 from masln.evaluation import Protocol, evaluate, paired_permutation_test
-from masln.experiments import RunRecord, fit_selected, summary_rows
+from masln.experiments import ABLATIONS, FULL, RunRecord, fit_selected, summary_rows
 from masln.experiments.record import record_of
 from masln.training import Runtime, progress_bar, write_atomically
 
 UNSEEN = Protocol(setting="seen_unseen", gallery="train", normalize="block")
 SEEN = Protocol(setting="seen_unseen", gallery="test", normalize="block")
-ABLATIONS: dict[str, dict[str, Any]] = {
-    "full": {},
-    "without reconstruction": {"reconstruction": 0.0},
-    "without correlation": {"correlation": 0.0},
-    "without classification": {"classification": 0.0},
-    "without adversary": {"adversarial": 0.0},
-    "without class embedding": {"class_embedding": False},
-    "without canonical directions": {"canonical_width": 0},
-    "gradient reversal": {"adversary": "reversal"},
-}
 
 
 class Job(NamedTuple):
@@ -113,7 +103,9 @@ def make_jobs(study: str, bundles: dict[str, Path], splits: range) -> list[Job]:
     for name, path in bundles.items():
         for split in splits:
             if study == "ablation":
-                jobs += [Job(str(path), name, label, "masln", kw, split, False) for label, kw in ABLATIONS.items()]
+                jobs += [
+                    Job(str(path), name, label, "masln", dict(kw), split, False) for label, kw in ABLATIONS.items()
+                ]
             else:
                 jobs += [Job(str(path), name, m, m, {}, split, True) for m in ("masln", "cca", "chance")]
     return jobs
@@ -177,7 +169,7 @@ def main(
         bundles = research_bundles(data_root, Path(folder))
         for name in datasets.split(","):
             tasks = make_jobs(study, {name: bundles[name]}, range(first_split, first_split + splits))
-            baseline = "full" if study == "ablation" else "cca"
+            baseline = FULL if study == "ablation" else "cca"
             result["datasets"][name] = run_study(tasks, pool, title=f"{study}: {name}", baseline=baseline)
             out.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(out, (json.dumps(result, indent=1) + "\n").encode())

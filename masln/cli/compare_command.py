@@ -14,6 +14,14 @@ _NAME = "compare"  # of the grid in its directory
 
 @click.command()
 @click.option("--methods", default="all", metavar="NAMES", help="Their names, parted by commas; see masln methods.")
+@click.option(
+    "--sweep",
+    "sweeps",
+    multiple=True,
+    metavar="KEY=VALUES",
+    help="Values START:STOP:STEP, or a,b,c, of a configuration key, such as unseen_share, train_share (a table each), "
+    "or of a hyper-parameter (a row each). Repeatable.",
+)
 @click.option("--splits", type=click.IntRange(min=1), default=10, help="Number of random class splits.")
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Runs side by side, sharing the cores.  [default: a core each]"
@@ -40,8 +48,11 @@ def compare(ctx: click.Context, /, **options: Any) -> None:
         entries_of,
         make_config,
         read_grid,
+        read_sweep,
         require_free,
         run_grid,
+        sweep_entries,
+        swept_tables,
     )
     from masln.reporting import print_comparison
 
@@ -58,10 +69,13 @@ def compare(ctx: click.Context, /, **options: Any) -> None:
             given |= {"splits"}
         configs = [make_config(options | {"data": data}, given) for data in dict.fromkeys(options["data"])]
         directory = Path(options["out"]) if options["out"] else default_directory(*configs, what=_NAME)
-        grid = Grid(_NAME, tuple(entry for config in configs for entry in entries_of(config)))
+        sweeps = [read_sweep(text) for text in options["sweeps"]]
+        entries = [entry for config in configs for entry in sweep_entries(entries_of(config), sweeps)]
+        grid = Grid(_NAME, tuple(entries))
         require_free(directory)
     result = run_grid(grid, directory, jobs=options["jobs"], cluster=options["cluster"], progress=not options["quiet"])
-    print_comparison(result.tables, parts=options["parts"], as_json=options["as_json"], quiet=options["quiet"])
+    tables = swept_tables(result.tables)
+    print_comparison(tables, parts=options["parts"], as_json=options["as_json"], quiet=options["quiet"])
     if not (options["as_json"] or options["quiet"]):
         click.echo(f"run directory: {directory}")
     if result.failure:

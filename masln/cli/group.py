@@ -16,6 +16,7 @@ __all__ = ["cli", "main"]
 
 #: Command name to its one-line help; the command itself is the function of that name in masln.cli.<name>_command.
 COMMANDS = {
+    "ablate": "Switch off the losses and parts of MASLN, one at a time.",
     "compare": "Run many methods under one protocol and print one table.",
     "data": "List, fetch, describe, check and show datasets.",
     "evaluate": "Repeat the figures of a saved run.",

@@ -40,12 +40,11 @@ _RUN_OPTIONS: tuple[Decorator, ...] = (
     ),
     click.option("--seed", type=click.IntRange(min=0), default=0, help="First seed of class splits and methods."),
     click.option("--seeds", type=click.IntRange(min=1), default=1, help="Seeds of the method on each split."),
-    click.option("--select/--no-select", default=True, help="Choose on validation classes, then fit on all seen ones."),
     click.option(
         "--budget",
         type=click.IntRange(min=0),
         default=0,
-        help="Configurations that each method may try there.  0: the plain search space, whole.",
+        help="Configurations that each method may try on validation classes.  0: the plain search space, whole.",
     ),
     click.option(
         "--search",
@@ -53,7 +52,6 @@ _RUN_OPTIONS: tuple[Decorator, ...] = (
         default="random",
         help="How a budget is spent: drawn, or guided by the scores so far (extra: hpo).",
     ),
-    click.option("--baselines", default="cca,chance", metavar="NAMES", help="Rows beside the method; '' for none."),
     click.option(
         "--config",
         metavar="FILE",
@@ -69,8 +67,14 @@ _RUN_OPTIONS: tuple[Decorator, ...] = (
 )
 
 
-def run_options(*, several: bool = False) -> Decorator:
-    """The options that say what is run, on what, under which protocol, and where it goes; ``several`` datasets."""
+def run_options(*, several: bool = False, select: bool = True, baselines: str = "cca,chance") -> Decorator:
+    """The options that say what is run, on what, under which protocol, and where it goes.
+
+    Args:
+        several: Whether there may be several datasets.
+        select: Whether methods choose on validation classes unless it is said.
+        baselines: Rows beside the method unless it is said.
+    """
     data: Decorator = click.option(
         "--data",
         default=("emoji",) if several else "emoji",
@@ -78,8 +82,15 @@ def run_options(*, several: bool = False) -> Decorator:
         help="Bundled name, or the folder of a bundle." + " Repeatable: a table each." * several,
     )
 
+    choice: Decorator = click.option(
+        "--select/--no-select", default=select, help="Choose on validation classes, then fit on all seen ones."
+    )
+    beside: Decorator = click.option(
+        "--baselines", default=baselines, metavar="NAMES", help="Rows beside the method; '' for none."
+    )
+
     def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed((data, *_RUN_OPTIONS)):
+        for option in reversed((data, choice, beside, *_RUN_OPTIONS)):
             command = option(command)
         return command
 

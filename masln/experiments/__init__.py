@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from masln.experiments.ablation import ABLATIONS, FULL, ablation_entries
 from masln.experiments.comparison import comparison_methods, rows_with_cost
 from masln.experiments.config import RunConfig, apply_settings, published_settings, read_config, read_setting
 from masln.experiments.directory import RunDirectory, require_free
@@ -24,8 +25,11 @@ from masln.experiments.record import RunRecord
 from masln.experiments.runs import evaluate_method
 from masln.experiments.selection import Selection, fit_selected
 from masln.experiments.summary import summary_rows
+from masln.experiments.sweep import Sweep, SweptTable, curve_rows, read_sweep, sweep_entries, swept_tables
 
 __all__ = [
+    "ABLATIONS",
+    "FULL",
     "Experiment",
     "Grid",
     "GridEntry",
@@ -37,11 +41,15 @@ __all__ = [
     "RunDirectory",
     "RunRecord",
     "Selection",
+    "Sweep",
+    "SweptTable",
+    "ablation_entries",
     "apply_settings",
     "available_cores",
     "baseline_of",
     "check_data",
     "comparison_methods",
+    "curve_rows",
     "default_directory",
     "entries_of",
     "evaluate_experiment",
@@ -55,10 +63,13 @@ __all__ = [
     "read_experiment",
     "read_grid",
     "read_setting",
+    "read_sweep",
     "require_free",
     "rows_with_cost",
     "run_experiment",
     "run_grid",
     "run_with_attention",
     "summary_rows",
+    "sweep_entries",
+    "swept_tables",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from masln.evaluation import Protocol
 from masln.experiments.search import check_search
 from masln.training import Runtime
 
-__all__ = ["RunConfig", "apply_settings", "published_settings", "read_config", "read_setting"]
+__all__ = ["RunConfig", "apply_settings", "published_settings", "read_config", "read_setting", "setting_words"]
 
 BASELINES = ("cca", "chance")
 _PUBLISHED = Path(__file__).parent / "published"
@@ -231,6 +232,11 @@ def read_setting(setting: str, *, option: str = "--set", example: str = "code_wi
         return key, _load_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{option} {setting!r}: the value cannot be read as YAML") from error
+
+
+def setting_words(value: Any) -> str:
+    """A value of a setting as it is written in the name of a row."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _typed(key: str, value: Any) -> Any:

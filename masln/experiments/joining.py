@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from masln.errors import CheckpointError, ConfigError
 from masln.evaluation import Protocol
-from masln.experiments.config import RunConfig
+from masln.experiments.config import RunConfig, setting_words
 from masln.experiments.directory import CONFIG, ENVIRONMENT, RunDirectory, open_experiment, read_json
 from masln.experiments.grid import grid_names, is_finished, read_entries
 from masln.experiments.record import RunRecord
@@ -260,13 +260,9 @@ def _name_variants(runs: Sequence[JoinedRun]) -> tuple[dict[str, str], list[str]
         keys = dict.fromkeys(key for settings in own.values() for key in settings)
         apart = [key for key in keys if len({json.dumps(s.get(key), sort_keys=True) for s in own.values()}) > 1]
         for number, (variant, settings) in enumerate(own.items(), start=1):
-            words = [f"{key}={_words(settings[key])}" for key in apart if key in settings]
+            words = [f"{key}={setting_words(settings[key])}" for key in apart if key in settings]
             names[variant] = ", ".join([method, *words])
             if len(words) > _NAMED_SETTINGS:
                 names[variant] = f"{method} ({number})"
                 notes.append(f"{names[variant]}: {', '.join(words)}")
     return names, notes
-
-
-def _words(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from masln.errors import ConfigError, unknown_name
-from masln.experiments import GridTable
+from masln.experiments import GridTable, SweptTable, curve_rows
+from masln.experiments.config import setting_words
 from masln.experiments.record import GENERALIZED
 from masln.reporting.experiments import (
     INSTANCE_NOTE,
@@ -23,37 +24,67 @@ __all__ = ["COST_NOTE", "comparison_cells", "print_comparison"]
 
 
 def print_comparison(
-    tables: Sequence[GridTable], *, parts: str | None = None, as_json: bool = False, quiet: bool = False
+    tables: Sequence[GridTable | SweptTable],
+    *,
+    parts: str | None = None,
+    as_json: bool = False,
+    quiet: bool = False,
+    baseline: str = "cca",
 ) -> None:
     """Print each table, a row a part and method, the best first within a part, or everything as one JSON object.
 
     Args:
-        tables: Of a grid.
+        tables: Of a grid; of swept ones each says what it is of, and the curves follow: a line a value.
         parts: Names parted by commas; by default those that the setting is about.
         as_json: Print JSON, of all parts unless some are named.
         quiet: Leave the notes out.
+        baseline: What the others were tested against.
 
     Raises:
         ConfigError: no table has such a part.
     """
-    rows = [table.rows() for table in tables]
+    swept = [table if isinstance(table, SweptTable) else SweptTable({}, table, {}) for table in tables]
+    rows = [own.table.rows(baseline) for own in swept]
     known = list(dict.fromkeys(row["part"] for own in rows for row in own if row["part"]))
     wanted = None if parts is None else [part.strip() for part in parts.split(",")]
     if unknown := [part for part in wanted or () if part not in known]:
         raise ConfigError(unknown_name("part", unknown[0], known))
+    curves = curve_rows(swept, rows)
     if as_json:
         values = [
-            experiment_facts(table) | {"rows": _chosen(own, wanted), "failed": dict(table.failed)}
-            for table, own in zip(tables, rows, strict=True)
+            experiment_facts(own.table)
+            | ({"sweep": dict(own.settings)} if own.settings else {})
+            | {"rows": _chosen(found, wanted), "failed": dict(own.table.failed)}
+            for own, found in zip(swept, rows, strict=True)
         ]
-        print(json.dumps({"tables": values}, indent=1))
+        print(json.dumps({"tables": values} | ({"curves": _chosen(curves, wanted)} if curves else {}), indent=1))
         return
-    for table, own in zip(tables, rows, strict=True):
-        shown = wanted
-        if parts is None and table.protocol.setting == "seen_unseen":
+    shown = wanted
+    for own, found in zip(swept, rows, strict=True):
+        if parts is None and own.table.protocol.setting == "seen_unseen":
             shown = [part for part in known if part != "harmonic" and not part.startswith(GENERALIZED)]
-        cells = [comparison_cells(row) for row in _chosen(own, shown)]
-        print_table(cells, title=experiment_title(table), notes=[] if quiet else _notes(table))
+        title = f"{_words(own.settings)}\n" * bool(own.settings) + experiment_title(own.table)
+        cells = [comparison_cells(row) for row in _chosen(found, shown)]
+        print_table(cells, title=title, notes=[] if quiet else _notes(own.table, baseline))
+    if curves:
+        several = len({row["data"] for row in curves}) > 1
+        print_table([_curve_cells(row, several=several) for row in _chosen(curves, shown)], title="Curves, mAP@all")
+
+
+def _curve_cells(row: dict[str, Any], *, several: bool) -> dict[str, Any]:
+    low, high = row["low"], row["high"]
+    return {
+        **({"data": row["data"]} if several else {}),
+        "part": row["part"],
+        "method": row["method"],
+        "at": _words(row["sweep"]),
+        "average": "failed" if row["failed"] else row["average"],
+        "95% interval": None if low is None else f"[{low:.3f}, {high:.3f}] {row['interval']}",
+    }
+
+
+def _words(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={setting_words(value)}" for key, value in settings.items())
 
 
 def _chosen(rows: Sequence[dict[str, Any]], parts: Sequence[str] | None) -> list[dict[str, Any]]:
@@ -63,10 +94,11 @@ def _chosen(rows: Sequence[dict[str, Any]], parts: Sequence[str] | None) -> list
     return [row for part in (*parts, "") for row in rows if row["part"] == part]
 
 
-def _notes(table: GridTable) -> list[str]:
+def _notes(table: GridTable, baseline: str) -> list[str]:
     instance = [INSTANCE_NOTE] * (table.protocol.relevance == "instance")
     failed = [f"{label} failed: {why}." for label, why in table.failed.items()]
-    return [P_NOTE, COST_NOTE, *instance, *experiment_remarks(table), *failed]
+    p_note = P_NOTE.replace("cca", baseline, 1)
+    return [p_note, COST_NOTE, *instance, *experiment_remarks(table), *failed]
 
 
 COST_NOTE = (

@@ -6,8 +6,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from masln.data import write_bundle
-from masln.experiments import Experiment, GridEntry, GridTable, RunConfig
+from masln.data import bundle_hash, load_dataset, write_bundle
+from masln.experiments import Experiment, Grid, GridEntry, GridResult, GridTable, RunConfig, run_grid
+from masln.experiments.grid import grid_runs
+from masln.experiments.grid_run import make_run
 from tests.conftest import add_label_sets, make_pairs
 
 TINY: dict[str, Any] = {
@@ -42,3 +44,13 @@ def table_of(done: Experiment) -> GridTable:
     facts = done.records[0].facts
     entry = GridEntry(done.config.method, dataclasses.replace(done.config, baselines=()))
     return GridTable((entry,), facts["data"], facts["data_hash"], done.records)
+
+
+def make_grid_here(grid: Grid, directory: Path) -> GridResult:
+    """Make the runs of a grid in this process, which is faster for a few small ones, and read it."""
+    for entry in grid.entries:
+        data_hash = bundle_hash(load_dataset(entry.config.data))
+        for run in grid_runs(entry.config, data_hash):
+            run.folder(directory).mkdir(parents=True, exist_ok=True)
+            make_run(run.folder(directory), run.config, data_hash, 1)
+    return run_grid(grid, directory, jobs=1)

@@ -7,13 +7,21 @@ from typing import Any
 
 import click
 
-__all__ = ["debug_option", "images_option", "json_option", "quiet_option"]
+__all__ = ["cluster_option", "debug_option", "images_option", "jobs_option", "json_option", "quiet_option"]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 quiet_option: Decorator = click.option("--quiet", is_flag=True, help="Show no progress and no notes.")
 debug_option: Decorator = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+jobs_option: Decorator = click.option(
+    "--jobs", type=click.IntRange(min=1), help="Runs side by side, sharing the cores.  [default: a core each]"
+)
+cluster_option: Decorator = click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Send the runs to a Ray cluster, HOST:PORT; auto finds one, or begins one here (extra: cluster).",
+)
 images_option: Decorator = click.option(
     "--images", type=click.Path(), metavar="DIR", help="Folder of the raw pictures.  [default: as the manifest says]"
 )

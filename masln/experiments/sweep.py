@@ -197,7 +197,7 @@ def _with_settings(entry: GridEntry, settings: Mapping[str, Any]) -> GridEntry:
         place[key] = value
     config = RunConfig.from_dict(values)
     make_method(config.method, **config.hyperparameters)
-    told = {key: value for key, value in settings.items() if key not in _PARTED}
+    told = {key: getattr(config, key, value) for key, value in settings.items() if key not in _PARTED}
     return GridEntry(_label(entry.label, told), config)
 
 

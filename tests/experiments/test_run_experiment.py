@@ -294,7 +294,7 @@ def test_selection_touches_validation_classes_only(bundle, tmp_path, monkeypatch
 
     monkeypatch.setattr(CCA, "fit", watched_fit)
     monkeypatch.setattr(selection, "validation_score", watched_score)
-    config = small_config(bundle, method="cca", hyperparameters={"n_components": 4}, baselines=[], splits=1)
+    config = small_config(bundle, method="cca", hyperparameters={}, baselines=[], splits=1)
     run_experiment(config, tmp_path / "run")
     dataset = load_dataset(bundle)
     split = config.make_split(dataset.class_names, 0)

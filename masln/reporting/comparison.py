@@ -59,14 +59,15 @@ def print_comparison(
         ]
         print(json.dumps({"tables": values} | ({"curves": _chosen(curves, wanted)} if curves else {}), indent=1))
         return
-    shown = wanted
+    main = [part for part in known if part != "harmonic" and not part.startswith(GENERALIZED)]
+    settings = {own.table.protocol.setting for own in swept}
     for own, found in zip(swept, rows, strict=True):
-        if parts is None and own.table.protocol.setting == "seen_unseen":
-            shown = [part for part in known if part != "harmonic" and not part.startswith(GENERALIZED)]
+        shown = main if parts is None and own.table.protocol.setting == "seen_unseen" else wanted
         title = f"{_words(own.settings)}\n" * bool(own.settings) + experiment_title(own.table)
         cells = [comparison_cells(row) for row in _chosen(found, shown)]
         print_table(cells, title=title, notes=[] if quiet else _notes(own.table, baseline))
     if curves:
+        shown = main if parts is None and settings == {"seen_unseen"} else wanted
         several = len({row["data"] for row in curves}) > 1
         print_table([_curve_cells(row, several=several) for row in _chosen(curves, shown)], title="Curves, mAP@all")
 

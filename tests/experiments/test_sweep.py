@@ -183,6 +183,15 @@ def test_tables_say_what_they_are_of_and_nothing_swept_has_no_curve(bundle, shar
     assert "Curves" not in capsys.readouterr().out
 
 
+def test_every_setting_shows_the_parts_that_it_is_about(bundle, tmp_path, capsys):
+    config = linear(bundle, splits=1, baselines=[])
+    entries = sweep_entries(entries_of(config), [Sweep("setting", ("seen_unseen", "generalized"))])
+    print_comparison(swept_tables(make_grid_here(Grid("compare", tuple(entries)), tmp_path / "run").tables))
+    first, second = capsys.readouterr().out.split("setting=generalized\n")
+    assert "harmonic" not in first and "generalized unseen" not in first
+    assert "harmonic" in second and "generalized unseen" in second
+
+
 def test_a_value_that_cannot_run_is_a_row_that_says_so(bundle, tmp_path):
     sweeps = [Sweep("unseen_share", (0.5, 0.99))]
     grid = Grid("compare", tuple(sweep_entries(entries_of(linear(bundle, splits=1)), sweeps[:1])))

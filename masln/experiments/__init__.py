@@ -21,6 +21,14 @@ from masln.experiments.grid_table import GridTable
 from masln.experiments.joining import JoinedRun, JoinedRuns, join_runs
 from masln.experiments.options import default_directory, make_config
 from masln.experiments.processes import available_cores
+from masln.experiments.published_table import (
+    Figures,
+    PublishedTable,
+    TableDataset,
+    TableMethod,
+    published_tables,
+    read_table,
+)
 from masln.experiments.record import RunRecord
 from masln.experiments.runs import evaluate_method
 from masln.experiments.selection import Selection, fit_selected
@@ -31,18 +39,22 @@ __all__ = [
     "ABLATIONS",
     "FULL",
     "Experiment",
+    "Figures",
     "Grid",
     "GridEntry",
     "GridResult",
     "GridTable",
     "JoinedRun",
     "JoinedRuns",
+    "PublishedTable",
     "RunConfig",
     "RunDirectory",
     "RunRecord",
     "Selection",
     "Sweep",
     "SweptTable",
+    "TableDataset",
+    "TableMethod",
     "ablation_entries",
     "apply_settings",
     "available_cores",
@@ -59,11 +71,13 @@ __all__ = [
     "join_runs",
     "make_config",
     "published_settings",
+    "published_tables",
     "read_config",
     "read_experiment",
     "read_grid",
     "read_setting",
     "read_sweep",
+    "read_table",
     "require_free",
     "rows_with_cost",
     "run_experiment",

@@ -24,6 +24,7 @@ COMMANDS = {
     "methods": "List the methods and their hyper-parameters.",
     "prepare": "Make a bundle of your own pictures and texts.",
     "report": "Make a page, or tables, of runs that are on disk.",
+    "reproduce": "Run a published table and print ours beside its figures.",
     "train": "Train a method and print its figures beside CCA and chance.",
 }
 

@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-__all__ = ["cluster_option", "debug_option", "images_option", "jobs_option", "json_option", "quiet_option"]
+__all__ = [
+    "cluster_option",
+    "debug_option",
+    "images_option",
+    "jobs_option",
+    "json_option",
+    "quiet_option",
+    "search_option",
+]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -21,6 +29,12 @@ cluster_option: Decorator = click.option(
     "--cluster",
     metavar="ADDRESS",
     help="Send the runs to a Ray cluster, HOST:PORT; auto finds one, or begins one here (extra: cluster).",
+)
+search_option: Decorator = click.option(
+    "--search",
+    type=click.Choice(["random", "tpe"]),
+    default="random",
+    help="How a budget is spent: drawn, or guided by the scores so far (extra: hpo).",
 )
 images_option: Decorator = click.option(
     "--images", type=click.Path(), metavar="DIR", help="Folder of the raw pictures.  [default: as the manifest says]"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from masln.cli.options import Decorator, debug_option, json_option, quiet_option
+from masln.cli.options import Decorator, debug_option, json_option, quiet_option, search_option
 
 __all__ = ["run_options", "written"]
 
@@ -46,12 +46,7 @@ _RUN_OPTIONS: tuple[Decorator, ...] = (
         default=0,
         help="Configurations that each method may try on validation classes.  0: the plain search space, whole.",
     ),
-    click.option(
-        "--search",
-        type=click.Choice(["random", "tpe"]),
-        default="random",
-        help="How a budget is spent: drawn, or guided by the scores so far (extra: hpo).",
-    ),
+    search_option,
     click.option(
         "--config",
         metavar="FILE",

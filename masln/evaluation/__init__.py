@@ -27,11 +27,13 @@ from masln.evaluation.result import RECALLS, DirectionResult, query_metrics, sco
 from masln.evaluation.scores import SIMILARITIES
 from masln.evaluation.settings import PARTS, PartRows, SeenUnseen, part_rows
 from masln.evaluation.statistics import (
+    Agreement,
     Interval,
     Wins,
     bootstrap_interval,
     count_wins,
     holm,
+    order_agreement,
     paired_permutation_test,
     paired_t_test,
     student_interval,
@@ -42,6 +44,7 @@ __all__ = [
     "PARTS",
     "RECALLS",
     "SIMILARITIES",
+    "Agreement",
     "CriticalDifference",
     "DirectionResult",
     "Evaluation",
@@ -70,6 +73,7 @@ __all__ = [
     "mean_average_precision",
     "ndcg_at",
     "nemenyi_quantile",
+    "order_agreement",
     "paired_permutation_test",
     "paired_t_test",
     "part_rows",

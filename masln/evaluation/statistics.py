@@ -37,6 +37,21 @@ class Wins:
     losses: int
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """How far two lists of figures put the same things in one order.
+
+    Attributes:
+        tau: Kendall's tau-b: share of the pairs in the same order less share in the contrary one, corrected for ties.
+        p: Two-sided, of no association; exact where there are few and no ties.
+        count: Of what was compared.
+    """
+
+    tau: float
+    p: float
+    count: int
+
+
 def bootstrap_interval(values: ArrayLike, *, level: float = 0.95, resamples: int = 2000, seed: int = 0) -> Interval:
     """Percentile bootstrap interval of a mean over queries (Efron and Tibshirani 1993, ch. 13).
 
@@ -160,6 +175,30 @@ def count_wins(values: ArrayLike, baseline: ArrayLike) -> Wins:
     if ours.shape != theirs.shape:
         raise DataError(f"wins are counted run by run: {ours.shape} against {theirs.shape} figures")
     return Wins(int((ours > theirs).sum()), int((ours == theirs).sum()), int((ours < theirs).sum()))
+
+
+def order_agreement(values: ArrayLike, others: ArrayLike) -> Agreement | None:
+    """Kendall's tau-b of two lists of figures, such as ours and the published ones of the same methods.
+
+    Args:
+        values: (m,) figures.
+        others: (m,) figures of the same things.
+
+    Returns:
+        The agreement; None where fewer than three are compared, or one list is constant: there is no order.
+
+    Raises:
+        DataError: Different shapes, or a value that is not finite.
+    """
+    if np.size(values) == 0 and np.size(others) == 0:
+        return None
+    ours, theirs = _finite(values, "values"), _finite(others, "others")
+    if ours.shape != theirs.shape or ours.ndim != 1:
+        raise DataError(f"two orders are compared figure by figure: {ours.shape} against {theirs.shape}")
+    if len(ours) < 3 or np.ptp(ours) == 0.0 or np.ptp(theirs) == 0.0:
+        return None
+    found = stats.kendalltau(ours, theirs)
+    return Agreement(float(found.statistic), float(found.pvalue), len(ours))
 
 
 def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from masln.experiments.ablation import ABLATIONS, FULL, ablation_entries
-from masln.experiments.comparison import comparison_methods, rows_with_cost
+from masln.experiments.comparison import RIDGE_CCA, comparison_methods, rows_with_cost
 from masln.experiments.config import RunConfig, apply_settings, published_settings, read_config, read_setting
 from masln.experiments.directory import RunDirectory, require_free
 from masln.experiments.experiment import (
@@ -30,6 +30,19 @@ from masln.experiments.published_table import (
     read_table,
 )
 from masln.experiments.record import RunRecord
+from masln.experiments.reproduction import (
+    ReproducedDataset,
+    ReproducedRow,
+    Reproduction,
+    assemble_reproduction,
+    reproduce,
+)
+from masln.experiments.reproduction_plan import (
+    ReproductionPlan,
+    TableBundle,
+    TableRow,
+    plan_reproduction,
+)
 from masln.experiments.runs import evaluate_method
 from masln.experiments.selection import Selection, fit_selected
 from masln.experiments.summary import summary_rows
@@ -38,6 +51,7 @@ from masln.experiments.sweep import Sweep, SweptTable, curve_rows, read_sweep, s
 __all__ = [
     "ABLATIONS",
     "FULL",
+    "RIDGE_CCA",
     "Experiment",
     "Figures",
     "Grid",
@@ -47,16 +61,23 @@ __all__ = [
     "JoinedRun",
     "JoinedRuns",
     "PublishedTable",
+    "ReproducedDataset",
+    "ReproducedRow",
+    "Reproduction",
+    "ReproductionPlan",
     "RunConfig",
     "RunDirectory",
     "RunRecord",
     "Selection",
     "Sweep",
     "SweptTable",
+    "TableBundle",
     "TableDataset",
     "TableMethod",
+    "TableRow",
     "ablation_entries",
     "apply_settings",
+    "assemble_reproduction",
     "available_cores",
     "baseline_of",
     "check_data",
@@ -70,6 +91,7 @@ __all__ = [
     "grid_names",
     "join_runs",
     "make_config",
+    "plan_reproduction",
     "published_settings",
     "published_tables",
     "read_config",
@@ -78,6 +100,7 @@ __all__ = [
     "read_setting",
     "read_sweep",
     "read_table",
+    "reproduce",
     "require_free",
     "rows_with_cost",
     "run_experiment",

@@ -12,7 +12,14 @@ from masln.experiments.record import RunRecord
 from masln.experiments.summary import summary_rows
 from masln.models import method_resolver
 
-__all__ = ["comparison_methods", "rows_with_cost"]
+__all__ = ["RIDGE_CCA", "baseline_among", "comparison_methods", "rows_with_cost"]
+
+RIDGE_CCA = "ridge CCA"  # label of the baseline where a published CCA stands beside it
+
+
+def baseline_among(methods: Sequence[str]) -> str | None:
+    """The method that others are tested against: ridge CCA, by whichever of its names it is there; or None."""
+    return next((name for name in (RIDGE_CCA, "cca") if name in methods), None)
 
 
 def comparison_methods(methods: str, baselines: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from masln.errors import CheckpointError, ConfigError
 from masln.evaluation import Protocol
+from masln.experiments.comparison import baseline_among
 from masln.experiments.config import RunConfig, setting_words
 from masln.experiments.directory import CONFIG, ENVIRONMENT, RunDirectory, open_experiment, read_json
 from masln.experiments.grid import grid_names, is_finished, read_entries
@@ -18,7 +19,6 @@ from masln.experiments.runs import runs_of
 
 __all__ = ["JoinedRun", "JoinedRuns", "join_runs"]
 
-_BASELINE = "cca"
 # Of a configuration, beside hyper-parameters.
 _APART = ("train_share", "class_vectors", "select", "budget", "search", "validation_share", "precision")
 _NAMED_SETTINGS = 2  # in the name of a method; with more it is numbered, and a note tells them; ours
@@ -81,7 +81,7 @@ class JoinedRuns:
     @property
     def baseline(self) -> str | None:
         """The method that others are tested against: CCA where it ran."""
-        return _BASELINE if _BASELINE in self.methods else None
+        return baseline_among(self.methods)
 
     @property
     def class_splits(self) -> list[str]:

@@ -41,12 +41,12 @@ class TableDataset:
     """A dataset of a table.
 
     Attributes:
-        source: What ``masln data fetch`` calls it.
+        source: What ``masln data fetch`` calls it; empty where it does not know the set.
         classes: How many the published table is about; a bundle with another number is another set.
     """
 
-    source: str
     classes: int
+    source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

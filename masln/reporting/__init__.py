@@ -13,6 +13,12 @@ from masln.reporting.plots import draw_plots, plots_available
 from masln.reporting.prepared import print_prepared
 from masln.reporting.report import Report, make_report, print_report
 from masln.reporting.report_formats import check_report_target, render_report
+from masln.reporting.reproduction import (
+    print_published_tables,
+    print_reproduction,
+    reproduction_value,
+    write_reproduction,
+)
 from masln.reporting.tables import markdown_table, print_facts, print_table
 
 __all__ = [
@@ -38,9 +44,13 @@ __all__ = [
     "print_facts",
     "print_fetched",
     "print_prepared",
+    "print_published_tables",
     "print_report",
+    "print_reproduction",
     "print_sources",
     "print_table",
     "render_report",
+    "reproduction_value",
     "write_page",
+    "write_reproduction",
 ]

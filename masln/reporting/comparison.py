@@ -12,10 +12,10 @@ from masln.experiments.config import setting_words
 from masln.experiments.record import GENERALIZED
 from masln.reporting.experiments import (
     INSTANCE_NOTE,
-    P_NOTE,
     experiment_facts,
     experiment_remarks,
     experiment_title,
+    p_note,
     shown_row,
 )
 from masln.reporting.tables import print_table
@@ -98,8 +98,7 @@ def _chosen(rows: Sequence[dict[str, Any]], parts: Sequence[str] | None) -> list
 def _notes(table: GridTable, baseline: str) -> list[str]:
     instance = [INSTANCE_NOTE] * (table.protocol.relevance == "instance")
     failed = [f"{label} failed: {why}." for label, why in table.failed.items()]
-    p_note = P_NOTE.replace("cca", baseline, 1)
-    return [p_note, COST_NOTE, *instance, *experiment_remarks(table), *failed]
+    return [p_note(baseline), COST_NOTE, *instance, *experiment_remarks(table), *failed]
 
 
 COST_NOTE = (

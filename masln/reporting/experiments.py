@@ -10,25 +10,30 @@ from masln.reporting.tables import print_table
 
 __all__ = [
     "INSTANCE_NOTE",
-    "P_NOTE",
     "experiment_facts",
     "experiment_remarks",
     "experiment_rows",
     "experiment_title",
+    "p_note",
     "print_experiment",
     "shown_row",
 ]
 
 
 _INSTANCE = ("R@1", "R@5", "R@10", "median_rank")  # of caption retrieval; JSON has all cutoffs
-P_NOTE = (
-    "against cca, Holm-corrected over the table: p (splits), paired t test over class splits, whether the methods "
-    "differ; p (queries), paired permutation test over queries, whether these fitted models do; wins: class splits won."
-)
 INSTANCE_NOTE = (
     "R@k and median rank: image→text / text→image; found is the pair itself, or any caption of a picture that has "
     "several, each picture being searched for and among once."
 )
+
+
+def p_note(baseline: str = "cca") -> str:
+    """What p values and wins of a table are: against which method, by which tests."""
+    return (
+        f"against {baseline}, Holm-corrected over the table: p (splits), paired t test over class splits, whether the "
+        f"methods differ; p (queries), paired permutation test over queries, whether these fitted models do; wins: "
+        f"class splits won."
+    )
 
 
 def print_experiment(experiment: Experiment, *, as_json: bool = False, quiet: bool = False) -> None:
@@ -122,7 +127,7 @@ def _mixed_pairs(experiment: Experiment | GridTable) -> list[dict[str, int]]:
 def _notes(experiment: Experiment) -> list[str]:
     notes = []
     if baseline_of(experiment.config):
-        notes.append(P_NOTE)
+        notes.append(p_note())
     if experiment.config.protocol.relevance == "instance":
         notes.append(INSTANCE_NOTE)
     mixed = _mixed_pairs(experiment)

@@ -12,7 +12,7 @@ from masln.experiments import JoinedRuns, join_runs, rows_with_cost
 from masln.experiments.record import GENERALIZED
 from masln.progress import progress_bar
 from masln.reporting.comparison import COST_NOTE, comparison_cells
-from masln.reporting.experiments import INSTANCE_NOTE, P_NOTE
+from masln.reporting.experiments import INSTANCE_NOTE, p_note
 from masln.reporting.tables import format_cell, print_table
 
 __all__ = ["Report", "ReportTable", "make_report", "print_report", "report_value"]
@@ -73,7 +73,7 @@ class ReportTable:
         if len(self.joined.class_splits) == 1 and self.joined.protocol.setting != "standard":
             notes.append("one class split alone: such figures carry no claim")
         if self.joined.baseline and len(self.joined.methods) > 1:
-            notes.append(P_NOTE)
+            notes.append(p_note(self.joined.baseline))
         if self.joined.protocol.relevance == "instance":
             notes.append(INSTANCE_NOTE)
         return [*notes, COST_NOTE]

@@ -63,6 +63,7 @@ def test_version():
         ["prepare"],
         ["evaluate"],
         ["methods"],
+        ["reproduce"],
         ["data"],
         ["data", "list"],
         ["data", "fetch"],

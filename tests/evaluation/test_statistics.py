@@ -15,6 +15,7 @@ from masln.evaluation import (
     bootstrap_interval,
     count_wins,
     holm,
+    order_agreement,
     paired_permutation_test,
     paired_t_test,
     student_interval,
@@ -113,6 +114,22 @@ def test_the_t_test_of_differences_without_spread():
     assert paired_t_test([0.5, 0.25, 0.75], [0.5, 0.25, 0.75]) == 1.0
     assert paired_t_test([0.75, 0.5, 1.0], [0.5, 0.25, 0.75]) == 0.0
     assert np.isnan(paired_t_test([0.5], [0.4]))
+
+
+def test_the_agreement_of_two_orders_by_hand():
+    ours, theirs = [0.1, 0.4, 0.2, 0.9, 0.3], [0.2, 0.5, 0.3, 0.4, 0.6]
+    pairs = list(itertools.combinations(range(5), 2))
+    alike = sum((ours[i] < ours[j]) == (theirs[i] < theirs[j]) for i, j in pairs)
+    found = order_agreement(ours, theirs)
+    assert found.tau == pytest.approx((2 * alike - len(pairs)) / len(pairs)) and found.count == 5
+    patterns = [stats.kendalltau(ours, drawn).statistic for drawn in itertools.permutations(theirs)]
+    assert found.p == pytest.approx(np.mean(np.abs(patterns) >= abs(found.tau) - 1e-12))
+
+
+def test_two_figures_or_equal_ones_have_no_order():
+    assert order_agreement([0.1, 0.2], [0.2, 0.1]) is None
+    assert order_agreement([], []) is None
+    assert order_agreement([0.1, 0.1, 0.1], [0.3, 0.2, 0.1]) is None
 
 
 def test_holm_by_hand_and_in_any_order():

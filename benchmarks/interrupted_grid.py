@@ -2,10 +2,10 @@
 
     python -m benchmarks.interrupted_grid [--kills 5] [--seed 0] [--data emoji]
 
-The grid is MASLN, ridge CCA and chance on two class splits, MASLN with two seeds, two runs at once with a thread each.
-It is run straight; then in a process group of its own that is killed (SIGKILL, the whole group) after a random time,
-restarted, and so on, until a last restart ends it; then on a Ray cluster of two workers, one of which is killed while
-it makes a run. Tables are compared without their costs (time, memory). Writes benchmarks/results/interrupted_grid.json.
+The grid is MASLN, ridge CCA and chance on two class splits, two runs at once with a thread each. It is run straight;
+then in a process group of its own that is killed (SIGKILL, the whole group) at a random epoch, restarted, and so on,
+until a last restart ends it; then on a Ray cluster of two workers, one of which is killed while it makes a run. Tables
+are compared without their costs (time, memory). Writes benchmarks/results/interrupted_grid.json.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ from masln.data import DEFAULT_DATASET
 from masln.experiments import Grid, GridResult, RunConfig, entries_of, run_grid
 from masln.training import write_atomically
 
+EPOCHS = 30  # of a run; more than the 15 seconds after which one leaves its first checkpoint
 COSTS = ("processor_seconds", "peak_memory")
 
 
 def make_grid(data: str) -> Grid:
-    """The runs: MASLN twice, CCA and chance, on two class splits."""
-    config = RunConfig("masln", data, {"epochs": 10}, select=False, splits=2, seeds=2, device="cpu")
+    """The runs: MASLN, CCA and chance, on two class splits."""
+    config = RunConfig("masln", data, {"epochs": EPOCHS}, select=False, splits=2, device="cpu")
     return Grid("interrupted", tuple(entries_of(config)))
 
 
@@ -49,25 +50,28 @@ def figures(result: GridResult) -> list[dict[str, Any]]:
 
 
 def state(directory: Path) -> dict[str, int]:
-    """How many runs are finished and how many begun."""
+    """How many runs are finished and how many begun, the epochs on record, and the checkpoints."""
     runs = list((directory / "runs").glob("*"))
     finished = sum((run / "metrics.json").is_file() for run in runs)
-    return {"finished": finished, "begun": len(runs) - finished, "checkpoints": len(list(directory.rglob("*.pt")))}
+    epochs = sum(path.read_bytes().count(b"\n") for path in directory.rglob("events.jsonl"))
+    checkpoints = len(list(directory.rglob("checkpoint.pt")))
+    return {"finished": finished, "begun": len(runs) - finished, "epochs": epochs, "checkpoints": checkpoints}
 
 
-def kill_after(directory: Path, data: str, seconds: float) -> dict[str, Any]:
-    """Begin the grid, or go on with it, and kill its whole process group so many seconds after its first process."""
+def kill_at(directory: Path, data: str, epoch: int) -> dict[str, Any]:
+    """Begin the grid, or go on with it, and kill its whole process group once so many epochs of all are on record."""
     command = [sys.executable, "-m", "benchmarks.interrupted_grid", "--data", data, "--only-run", str(directory)]
     logs = {path: path.stat().st_size for path in directory.rglob("run.log")}
     process = subprocess.Popen(command, start_new_session=True)
-    while process.poll() is None and {p: p.stat().st_size for p in directory.rglob("run.log")} == logs:
+    while process.poll() is None and (
+        state(directory)["epochs"] < epoch or {p: p.stat().st_size for p in directory.rglob("run.log")} == logs
+    ):
         time.sleep(0.02)
-    time.sleep(seconds)
     ended = process.poll() is not None
     if not ended:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    return {"after_seconds": round(seconds, 3), "had_ended": ended, **state(directory)}
+    return {"at_epoch": epoch, "had_ended": ended, **state(directory)}
 
 
 @contextmanager
@@ -136,7 +140,7 @@ def run_under_ray(grid: Grid, directory: Path) -> tuple[GridResult, dict[str, An
 @click.command()
 @click.option("--data", default=DEFAULT_DATASET, show_default=True)
 @click.option("--kills", default=5, show_default=True)
-@click.option("--seed", default=0, show_default=True, help="Of the times of the kills.")
+@click.option("--seed", default=0, show_default=True, help="Of the epochs of the kills.")
 @click.option("--only-run", type=click.Path(path_type=Path), help="Run the grid there, and no more.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("benchmarks/results/interrupted_grid.json"))
 def main(data: str, kills: int, seed: int, only_run: Path | None, out: Path) -> None:
@@ -150,7 +154,8 @@ def main(data: str, kills: int, seed: int, only_run: Path | None, out: Path) -> 
         started = time.perf_counter()
         straight = figures(run_grid(grid, Path(folder, "straight"), jobs=2, threads=1))
         seconds = time.perf_counter() - started
-        killed = [kill_after(Path(folder, "killed"), data, rng.uniform(0, seconds / (kills - 1))) for _ in range(kills)]
+        at = sorted(rng.sample(range(1, 2 * EPOCHS), kills))
+        killed = [kill_at(Path(folder, "killed"), data, epoch) for epoch in at]
         restarted = figures(run_grid(grid, Path(folder, "killed"), jobs=2, threads=1))
         on_ray, facts = run_under_ray(grid, Path(folder, "ray"))
     same = {"restarted": restarted == straight, "ray": figures(on_ray) == straight}

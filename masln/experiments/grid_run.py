@@ -235,7 +235,8 @@ class _Plan(NamedTuple):
         first = lost[0]
         more = f"; {len(lost) - 1} more of its {len(self.runs)} runs failed" if len(lost) > 1 else ""
         where = f"class split {first.split}, seed {first.config.method_seed}"
-        return f"{failed[first.key]} ({where}; log: {first.folder(directory) / LOG}{more})"
+        log = first.folder(directory) / LOG
+        return f"{failed[first.key]} ({where}{f'; log: {log}' * log.is_file()}{more})"
 
 
 def _plan(entry: GridEntry, dataset: PairedDataset, **checked: Any) -> _Plan:

@@ -18,6 +18,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "compare": "Run many methods under one protocol and print one table.",
     "data": "List, fetch, describe, check and show datasets.",
+    "encode": "Encode pictures and texts by the model of a run.",
     "evaluate": "Repeat the figures of a saved run.",
     "explain": "Draw which regions of a picture the words of its text look at.",
     "methods": "List the methods and their hyper-parameters.",

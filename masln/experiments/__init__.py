@@ -5,6 +5,7 @@ from __future__ import annotations
 from masln.experiments.comparison import comparison_methods, comparison_rows, rows_with_cost
 from masln.experiments.config import RunConfig, apply_settings, published_settings, read_config, read_setting
 from masln.experiments.directory import RunDirectory
+from masln.experiments.encoding import RawItems, bundle_items, image_items, open_encoder, text_items
 from masln.experiments.experiment import (
     Experiment,
     baseline_of,
@@ -26,6 +27,7 @@ __all__ = [
     "Experiment",
     "JoinedRun",
     "JoinedRuns",
+    "RawItems",
     "RunConfig",
     "RunDirectory",
     "RunRecord",
@@ -33,6 +35,7 @@ __all__ = [
     "apply_settings",
     "available_cores",
     "baseline_of",
+    "bundle_items",
     "check_data",
     "comparison_methods",
     "comparison_rows",
@@ -40,8 +43,10 @@ __all__ = [
     "evaluate_experiment",
     "evaluate_method",
     "fit_selected",
+    "image_items",
     "join_runs",
     "make_config",
+    "open_encoder",
     "published_settings",
     "read_config",
     "read_experiment",
@@ -50,4 +55,5 @@ __all__ = [
     "run_experiment",
     "run_with_attention",
     "summary_rows",
+    "text_items",
 ]

@@ -8,6 +8,7 @@ from masln.reporting.comparison import comparison_cells, print_comparison
 from masln.reporting.counts import count_rows, count_totals
 from masln.reporting.experiments import print_experiment
 from masln.reporting.fetched import print_fetched, print_sources
+from masln.reporting.galleries import print_codes
 from masln.reporting.pages import check_page_target, write_page
 from masln.reporting.plots import draw_plots, plots_available
 from masln.reporting.prepared import print_prepared
@@ -33,6 +34,7 @@ __all__ = [
     "pair_attention",
     "plots_available",
     "print_bundle_page",
+    "print_codes",
     "print_comparison",
     "print_experiment",
     "print_facts",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,9 +13,9 @@ from masln.cli.options import Decorator
 
 if TYPE_CHECKING:
     from masln.experiments import RawItems
-    from masln.retrieval import Codes, Encoder
+    from masln.retrieval import Codes, Encoder, ModelFacts
 
-__all__ = ["encode_to", "item_options", "items_of"]
+__all__ = ["codes_of", "encode_to", "item_options", "items_of"]
 
 _ITEM_OPTIONS: tuple[Decorator, ...] = (
     click.option("--images", type=click.Path(), metavar="DIR", help="Folder of pictures."),
@@ -129,3 +131,45 @@ def encode_to(run: str, out: str, *, as_json: bool, quiet: bool, workers: int | 
         raise CheckpointError(f"interrupted; {out} goes on where it stopped by the same command") from None
     print_codes(codes, out, notes=found.notes, as_json=as_json, quiet=quiet)
     return codes
+
+
+@contextmanager
+def codes_of(
+    source: str, model: ModelFacts, encoder: Callable[[], Encoder], *, beside: str, progress: bool
+) -> Iterator[Codes]:
+    """Codes of a model: a folder of them, or those of a bundle, which lie in a hidden folder while the block runs.
+
+    Args:
+        source: Folder of ``masln encode``, or a bundle.
+        model: Which they must be of.
+        encoder: Makes the encoder, where a bundle is to be encoded.
+        beside: The hidden folder is made beside this one; a kill leaves it, and the same command goes on with it.
+        progress: Show bars.
+
+    Raises:
+        DataError: it is neither, or another model made the codes.
+        CheckpointError: Ctrl-C.
+    """
+    import shutil
+
+    from masln.errors import CheckpointError
+    from masln.experiments import bundle_items
+    from masln.retrieval import is_codes_folder, read_codes, write_codes
+
+    if is_codes_folder(source):
+        codes = read_codes(source)
+        model.require(codes.model, what=source)
+        yield codes
+        return
+    own = encoder()
+    model.require(own.facts, what=f"run {own.facts.run}")
+    found = bundle_items(own, source)
+    target = Path(beside).absolute()
+    hidden = target.parent / f".{target.name}.codes"
+    shutil.rmtree(hidden, ignore_errors=True)  # whole ones, of a command that was killed later
+    try:
+        yield write_codes(found.collections, hidden, model=own.facts, facts=found.facts, progress=progress)
+    except KeyboardInterrupt:
+        raise CheckpointError(f"interrupted; {beside} is as it was, the same command goes on") from None
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from masln.experiments.comparison import comparison_methods, comparison_rows, rows_with_cost
 from masln.experiments.config import RunConfig, apply_settings, published_settings, read_config, read_setting
 from masln.experiments.directory import RunDirectory
-from masln.experiments.encoding import RawItems, bundle_items, image_items, open_encoder, text_items
+from masln.experiments.encoding import RawItems, bundle_items, image_items, open_encoder, read_queries, text_items
 from masln.experiments.experiment import (
     Experiment,
     baseline_of,
@@ -50,6 +50,7 @@ __all__ = [
     "published_settings",
     "read_config",
     "read_experiment",
+    "read_queries",
     "read_setting",
     "rows_with_cost",
     "run_experiment",

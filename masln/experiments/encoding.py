@@ -15,11 +15,12 @@ from masln.experiments.directory import RunDirectory, open_experiment, read_json
 from masln.experiments.experiment import check_data
 from masln.experiments.runs import runs_of
 from masln.features import MODALITIES, list_images, read_texts
+from masln.features.text_table import read_utf8
 from masln.models import load_method
 from masln.retrieval import Collection, Encoder, Item, ModelFacts, model_hash, of_dataset
 from masln.saving import CONFIG
 
-__all__ = ["RawItems", "bundle_items", "image_items", "open_encoder", "text_items"]
+__all__ = ["RawItems", "bundle_items", "image_items", "open_encoder", "read_queries", "text_items"]
 
 
 @dataclass(frozen=True)
@@ -174,3 +175,27 @@ def bundle_items(encoder: Encoder, bundle: str | Path, *, part: str | None = Non
     if part is None:
         facts |= {"bundle": str(find_bundle(bundle).absolute()), "bundle_hash": bundle_hash(whole)}
     return RawItems(of_dataset(encoder, dataset), facts)
+
+
+def read_queries(source: str | Path, modality: str) -> list[str]:
+    """Queries of a file or folder: of texts one a line of a ``.txt``, or one a row of what ``read_texts`` takes.
+
+    Args:
+        source: File of texts, or folder of pictures.
+        modality: ``image`` or ``text``.
+
+    Returns:
+        Texts, the captions of a row as one; or the paths of pictures.
+
+    Raises:
+        DataError: it cannot be read, or holds none.
+    """
+    path = Path(source)
+    if modality == "image":
+        return [str(file) for file in list_images(path)]
+    if path.suffix.lower() == ".txt" and path.is_file():
+        lines = [line.strip() for line in read_utf8(path).splitlines() if line.strip()]
+        if not lines:
+            raise DataError(f"{path}: no query in it; write one a line")
+        return lines
+    return [" ".join(captions) for captions in read_texts(path).captions]

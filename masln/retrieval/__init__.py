@@ -10,6 +10,7 @@ from masln.retrieval.gallery import Gallery, build_gallery
 from masln.retrieval.items import Item, ItemFile
 from masln.retrieval.model_facts import ModelFacts, model_hash
 from masln.retrieval.recall import recall_at
+from masln.retrieval.search import Answer, Hit, search
 from masln.retrieval.side import Side
 from masln.retrieval.top_k import Part, exact_top_k
 from masln.retrieval.vectors import asked_vectors, stored_vectors
@@ -18,6 +19,7 @@ for _backend in (Exact, Faiss):
     backend_resolver.register(_backend, synonyms={_backend.name})
 
 __all__ = [
+    "Answer",
     "Backend",
     "CodeExtractor",
     "CodeSet",
@@ -27,6 +29,7 @@ __all__ = [
     "Exact",
     "Faiss",
     "Gallery",
+    "Hit",
     "Item",
     "ItemFile",
     "ModelFacts",
@@ -43,6 +46,7 @@ __all__ = [
     "of_dataset",
     "read_codes",
     "recall_at",
+    "search",
     "stored_vectors",
     "write_codes",
 ]

@@ -15,7 +15,7 @@ from masln.errors import ConfigError, DataError
 from masln.evaluation.rerank import rerank_items
 from masln.features import FeatureBatch
 from masln.models import JointScorer
-from masln.retrieval.encoder import CodeExtractor, Encoder, StoredFeatures
+from masln.retrieval.encoder import Encoder, StoredFeatures
 from masln.retrieval.gallery import Gallery
 from masln.retrieval.items import Item
 from masln.retrieval.segment import Segment
@@ -33,7 +33,7 @@ class Hit:
         rank: From 1.
         score: Similarity of the codes, or the joint score where it was re-ranked; higher is better.
         item: What it is.
-        picture: The file of its picture; None where nobody knows the folder.
+        picture: The file of its picture; None where it is not at hand.
         reranked: Whether the joint score put it here.
     """
 
@@ -105,32 +105,25 @@ def search(
     gallery.side(find)
     if not queries:
         raise DataError("no query; give a text or a picture")
-    if rerank:
-        _check_rerank(encoder, modality, find)
+    reranker = _Reranker(gallery, encoder, modality, find) if rerank else None
     unknown = [_unknown_words(encoder, text) for text in queries] if modality == "text" else [()] * len(queries)
     extractor = encoder.of_raw(modality)
     answers: list[Answer] = []
     for start in range(0, len(queries), _AT_ONCE):
         asked = queries[start : start + _AT_ONCE]
-        features = _features(extractor, asked)
-        rows, scores = gallery.search(
-            find, encoder.codes(modality, features), max(k, rerank) if rerank else k, classes=classes
-        )
-        for number, query in enumerate(asked):
-            there = rows[number] >= 0
-            own, best = rows[number][there], scores[number][there].astype(np.float64)
-            if rerank and len(own):
-                own, best = _reranked(gallery, encoder, features, number, modality, find, own, best)
-            hits = _hits(gallery, find, own[:k], best[:k], reranked=bool(rerank))
-            answers.append(Answer(query, modality, hits, unknown[start + number]))
+        # One by one, so that an answer does not depend on the other queries.
+        features = [extractor.features([(query,) if modality == "text" else query]) for query in asked]
+        codes = np.concatenate([encoder.codes(modality, own) for own in features])
+        rows, scores = gallery.search(find, codes, max(k, rerank), classes=classes)
+        for query, words, own_features, own, best in zip(
+            asked, unknown[start : start + _AT_ONCE], features, rows, scores.astype(np.float64), strict=True
+        ):
+            own, best = own[own >= 0], best[own >= 0]
+            if reranker is not None:
+                own, best = reranker.ordered(own_features, own)
+            hits = _hits(gallery, find, own[:k], best[:k], reranked=reranker is not None)
+            answers.append(Answer(query, modality, hits, words))
     return answers
-
-
-def _check_rerank(encoder: Encoder, modality: str, find: str) -> None:
-    if not isinstance(encoder.method, JointScorer):
-        raise ConfigError(f"{encoder.facts.method} has no joint score to re-rank by; leave --rerank out")
-    if modality == find:
-        raise ConfigError(f"a joint score is of a picture and a text, not of two {find}s; leave --rerank out")
 
 
 def _unknown_words(encoder: Encoder, text: str) -> tuple[str, ...]:
@@ -142,79 +135,59 @@ def _unknown_words(encoder: Encoder, text: str) -> tuple[str, ...]:
     return tuple(unknown)
 
 
-def _features(extractor: CodeExtractor, queries: Sequence[str]) -> FeatureBatch:
-    """One by one where they are not encoded in one go anyway: a query's answer does not depend on its company."""
-    one = [extractor.features([(query,) if extractor.modality == "text" else query]) for query in queries]
-    masks = [own.mask for own in one if own.mask is not None]
-    return FeatureBatch(np.concatenate([own.values for own in one]), np.concatenate(masks) if masks else None)
+class _Reranker:
+    """The joint scores of queries with what their codes found; a bundle is opened once."""
 
+    def __init__(self, gallery: Gallery, encoder: Encoder, modality: str, find: str) -> None:
+        if not isinstance(encoder.method, JointScorer):
+            raise ConfigError(f"{encoder.facts.method} has no joint score to re-rank by; leave --rerank out")
+        if modality == find:
+            raise ConfigError(f"a joint score is of a picture and a text, not of two {find}s; leave --rerank out")
+        self.side, self.encoder, self.method, self.find = gallery.side(find), encoder, encoder.method, find
+        self.bundles: dict[str, StoredFeatures] = {}
 
-def _reranked(
-    gallery: Gallery,
-    encoder: Encoder,
-    asked: FeatureBatch,
-    number: int,
-    modality: str,
-    find: str,
-    rows: NDArray[np.int64],
-    scores: NDArray[np.float64],
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    method = encoder.method
-    assert isinstance(method, JointScorer)
-    query = FeatureBatch(asked.values[[number]], None if asked.mask is None else asked.mask[[number]])
-    found = _features_of_items(gallery, encoder, find, rows)
-    image, text = (query, found) if modality == "image" else (found, query)
-    one, many = np.zeros(len(rows), dtype=np.int64), np.arange(len(rows))
-    joint = method.score(
-        image.values,
-        text.values,
-        text.mask,
-        image_rows=one if modality == "image" else many,
-        text_rows=many if modality == "image" else one,
-    )
-    order = rerank_items(np.arange(len(rows))[None], joint[None])[0]
-    return rows[order], joint[order].astype(np.float64)
+    def ordered(self, query: FeatureBatch, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Rows by their joint score with a query, equal ones as they came, and the scores."""
+        found = _joined([self._features(row) for row in rows.tolist()])
+        image, text = (found, query) if self.find == "image" else (query, found)
+        one, many = np.zeros(len(rows), dtype=np.int64), np.arange(len(rows))
+        image_rows, text_rows = (many, one) if self.find == "image" else (one, many)
+        joint = self.method.score(image.values, text.values, text.mask, image_rows=image_rows, text_rows=text_rows)
+        order = rerank_items(np.arange(len(rows))[None], joint[None])[0]
+        return rows[order], joint[order].astype(np.float64)
 
-
-def _features_of_items(gallery: Gallery, encoder: Encoder, modality: str, rows: NDArray[np.int64]) -> FeatureBatch:
-    """Of some rows of a gallery: as stored in the bundle that they came from, or anew from text or picture."""
-    side = gallery.side(modality)
-    parts = []
-    for row in rows.tolist():
-        segment, own = side.place(row)
+    def _features(self, row: int) -> FeatureBatch:
+        """As stored in the bundle that the item came from, or anew from its text or picture."""
+        segment, own = self.side.place(row)
         if "bundle" in segment.facts:
-            stored = _stored(segment, modality)
-            parts.append(stored.extract_read([own]))
-            continue
+            return self._stored(segment).extract_read([own])
         item = segment.items.take([own])[0]
-        raw: Any = (item.text,)
-        if modality == "image":
-            raw = _picture(segment, item)
-        if raw is None or raw == ("",):
+        raw: Any = _picture(segment, item) if self.find == "image" else (item.text,) * bool(item.text)
+        if not raw:
             raise DataError(
-                f"{modality} {item.id!r} cannot be scored again: its raw {modality} is not at hand; leave --rerank out"
+                f"{self.find} {item.id!r} cannot be re-ranked, its raw {self.find} is not at hand; leave --rerank out"
             )
-        parts.append(encoder.of_raw(modality).features([raw]))
+        return self.encoder.of_raw(self.find).features([raw])
+
+    def _stored(self, segment: Segment) -> StoredFeatures:
+        folder = str(segment.facts["bundle"])
+        if folder not in self.bundles:
+            dataset = load_dataset(folder)
+            if bundle_hash(dataset) != segment.facts["bundle_hash"]:
+                raise DataError(f"{folder} is another bundle than the one whose items are in the gallery; put it back")
+            self.bundles[folder] = StoredFeatures(dataset=dataset, modality=self.find)
+        return self.bundles[folder]
+
+
+def _joined(parts: Sequence[FeatureBatch]) -> FeatureBatch:
     masks = [part.mask for part in parts if part.mask is not None]
     return FeatureBatch(np.concatenate([part.values for part in parts]), np.concatenate(masks) if masks else None)
 
 
-_BUNDLES: dict[tuple[str, str], StoredFeatures] = {}
-
-
-def _stored(segment: Segment, modality: str) -> StoredFeatures:
-    folder = str(segment.facts["bundle"])
-    if (folder, modality) not in _BUNDLES:
-        dataset = load_dataset(folder)
-        if bundle_hash(dataset) != segment.facts["bundle_hash"]:
-            raise DataError(f"{folder} is another bundle than the one whose items are in the gallery; put it back")
-        _BUNDLES[folder, modality] = StoredFeatures(dataset=dataset, modality=modality)
-    return _BUNDLES[folder, modality]
-
-
 def _picture(segment: Segment, item: Item) -> Path | None:
     folder = segment.facts.get("images")
-    return Path(folder) / item.image if isinstance(folder, str) and item.image else None
+    file = Path(folder) / item.image if isinstance(folder, str) and item.image else None
+    return file if file is not None and file.is_file() else None
 
 
 def _hits(

@@ -27,6 +27,7 @@ def test_help_imports_nothing_heavy():
         "import sys\n"
         "from masln.cli import main\n"
         "commands = (['train'], ['prepare'], ['encode'], ['data', 'check'], ['data', 'fetch'], ['data', 'show'])\n"
+        "commands += (['index', 'build'], ['search'])\n"
         "for arguments in (['--help'], ['--version'], *([*command, '--help'] for command in commands)):\n"
         "    try:\n"
         "        main(arguments)\n"
@@ -64,6 +65,12 @@ def test_version():
         ["encode"],
         ["evaluate"],
         ["methods"],
+        ["index"],
+        ["index", "build"],
+        ["index", "add"],
+        ["index", "remove"],
+        ["index", "info"],
+        ["search"],
         ["data"],
         ["data", "list"],
         ["data", "fetch"],

@@ -13,7 +13,7 @@ from masln.features.pipeline import in_order, worker_count
 
 __all__ = ["Part", "exact_scores", "exact_top_k", "merged"]
 
-_SCORES = 1 << 21  # ours: of one block, 8 MB; the fastest of 2**18 to 2**22 at 100 queries
+_SCORES = 1 << 21  # ours: of one block, 8 MB; between 2**18 and 2**23 no difference shows
 _MOST_ROWS, _FEWEST_ROWS = 1 << 15, 1 << 10  # ours: of one block
 _MOST_QUERIES = 1024  # ours: more are asked in turn
 _RESCORED = 1 << 14  # ours: pairs scored in float64 at once

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from masln.progress import progress_bar
 from masln.retrieval import Gallery, build_gallery, make_backend
 from masln.saving import write_atomically
 
-ITEMS, ADDED, WIDTH, LIMIT = 20_000, 60_000, 64, 600
+ITEMS, ADDED, WIDTH, LIMIT = 10_000, 20_000, 64, 600
 BACKENDS = {"bf16": ("exact", {"precision": "bf16"}), "hnsw": ("faiss", {"index": "hnsw", "construction": 40})}
 
 
@@ -59,11 +60,19 @@ def start(gallery: Path, codes: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def begun(gallery: Path, known: set[str], process: subprocess.Popen[str]) -> float:
+def folders(gallery: Path) -> set[tuple[str, int]]:
+    """The folders of a gallery and when each was last changed; one of a killed add may come again by its name."""
+    found = set()
+    for path in gallery.iterdir():
+        with suppress(FileNotFoundError):
+            if path.is_dir():
+                found.add((path.name, path.stat().st_ctime_ns))
+    return found
+
+
+def begun(gallery: Path, known: set[tuple[str, int]], process: subprocess.Popen[str]) -> float:
     """When the command made its first new folder."""
-    while process.poll() is None:
-        if {path.name for path in gallery.iterdir() if path.is_dir()} - known:
-            break
+    while process.poll() is None and not folders(gallery) - known:
         time.sleep(0.001)
     return time.monotonic()
 
@@ -90,7 +99,7 @@ def main(kills: int, seed: int, out: Path) -> None:
             gallery = folder / name
             build_gallery(first, gallery, backend=make_backend(kind, **options))
             renamed(more, f"{name}-whole")
-            known = {path.name for path in gallery.iterdir()}
+            known = folders(gallery)
             process = start(gallery, more)
             at = begun(gallery, known, process)
             errors = process.communicate(timeout=LIMIT)[1]
@@ -100,8 +109,9 @@ def main(kills: int, seed: int, out: Path) -> None:
             while own < (kills + number) // len(BACKENDS):
                 renamed(more, f"{name}-{len(trials)}")
                 before, told, count = hashes(gallery), answers(gallery), len(Gallery(gallery))
+                known = folders(gallery)
                 process = start(gallery, more)
-                at = begun(gallery, {path.name for path in gallery.iterdir() if path.is_dir()}, process)
+                at = begun(gallery, known, process)
                 time.sleep(max(at + rng.uniform(0, seconds) - time.monotonic(), 0))
                 process.kill()
                 process.communicate()

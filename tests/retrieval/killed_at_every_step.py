@@ -7,6 +7,7 @@ After each kill the gallery must answer as before the call or, once its manifest
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import sys
@@ -33,6 +34,13 @@ def answers(folder: Path) -> list[list[str]]:
         rows = gallery.search(modality, asked, 5)[0]
         found += [[item.id for item in gallery.side(modality).items(own.tolist())] for own in rows]
     return found
+
+
+def names(gallery: Path) -> set[str]:
+    """What belongs to a gallery, by its manifest."""
+    sides = json.loads((gallery / "gallery.json").read_text(encoding="utf-8"))["sides"].values()
+    files = {name for side in sides for name in (side["removed"], side["index"]) if name is not None}
+    return files | {own["folder"] for side in sides for own in side["segments"]} | {"gallery.json", "lock.journal"}
 
 
 def main(folder: Path) -> None:
@@ -65,9 +73,10 @@ def main(folder: Path) -> None:
         assert told == sorted(told, reverse=True), told
         add(gallery)
         assert answers(gallery) == expected["after"]
+        named = names(gallery)
         Gallery(gallery).remove(ids=["new0"])
-        left = sorted(path.name for path in gallery.iterdir() if path.is_dir())
-        assert left == sorted({own.folder.name for side in Gallery(gallery).sides.values() for own in side.segments})
+        left = {path.name for path in gallery.iterdir()}
+        assert names(gallery) <= left <= named | names(gallery), left ^ named
         print(f"{name}: {steps} kills, {told.count('before')} as before, {told.count('after')} as after")
 
 

@@ -188,6 +188,13 @@ def test_what_cannot_be_reranked_is_told(trained, joint, encoder, gallery, tmp_p
     with pytest.raises(ConfigError, match="cca has no joint score"):
         search(gallery, encoder, ["horse"], modality="text", find="image", rerank=5)
     own = open_encoder(joint / "run")
+    found = bundle_items(own, joint / "bundle")
+    codes = write_codes(
+        found.collections, tmp_path / "of-another", model=own.facts, facts={**found.facts, "bundle_hash": "0" * 12}
+    )
+    changed = build_gallery(codes, tmp_path / "changed", backend=EXACT)
+    with pytest.raises(DataError, match="is another bundle than the one whose items are in the gallery"):
+        search(changed, own, ["horse"], modality="text", find="image", rerank=5)
     shutil.copytree(trained.photos, tmp_path / "photos")
     codes = codes_of(own, image_items(own, tmp_path / "photos"), tmp_path / "codes")
     moved = build_gallery(codes, tmp_path / "gallery", backend=EXACT)

@@ -3,9 +3,8 @@
     python -m benchmarks.killed_index_add [--kills 20] [--out benchmarks/results/killed_index_add.json]
 
 The command runs in a process of its own on a gallery of codes drawn at random and is ended by SIGKILL at a moment drawn
-by a seed, from when it makes its first file to some time after it would have ended. After each kill every file that
-the gallery had is compared by its SHA-256, and its answers with those of before; then, now and then, a whole `add`
-follows.
+by a seed, from when it makes its first file to when it would have ended. After each kill every file that the manifest
+of before names is compared by its SHA-256, and so are the answers; at the end a whole `add` follows.
 """
 
 from __future__ import annotations
@@ -44,6 +43,13 @@ def hashes(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "lock.journal"
     }
+
+
+def named(folder: Path) -> set[str]:
+    """Files and folders that the manifest names."""
+    sides = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))["sides"].values()
+    files = {name for side in sides for name in (side["removed"], side["index"]) if name is not None}
+    return files | {segment["folder"] for side in sides for segment in side["segments"]}
 
 
 def answers(folder: Path) -> Any:
@@ -109,6 +115,7 @@ def main(kills: int, seed: int, out: Path) -> None:
             while own < (kills + number) // len(BACKENDS):
                 renamed(more, f"{name}-{len(trials)}")
                 before, told, count = hashes(gallery), answers(gallery), len(Gallery(gallery))
+                manifest = named(gallery)
                 known = folders(gallery)
                 process = start(gallery, more)
                 at = begun(gallery, known, process)
@@ -118,11 +125,15 @@ def main(kills: int, seed: int, out: Path) -> None:
                 if process.returncode != -signal.SIGKILL:
                     continue  # it had ended
                 now, found = hashes(gallery), answers(gallery)
-                kept = all(now.get(file) == digest for file, digest in before.items() if file != "gallery.json")
-                same = now["gallery.json"] == before["gallery.json"] and found == told and kept
+                changed = sorted(file for file, digest in before.items() if now.get(file) != digest)
+                # Files of an earlier generation, which the manifest does not name, are deleted by the next change.
+                needed = [file for file in changed if file.split("/")[0] in manifest]
                 after = len(Gallery(gallery)) == count + ADDED
-                outcome = "as before" if same else "as after" if after else "BROKEN"
-                trials.append({"backend": name, "outcome": outcome, "new files": len(now.keys() - before.keys())})
+                same = "gallery.json" not in changed and found == told and len(Gallery(gallery)) == count
+                outcome = "as before" if same and not needed else "as after" if after and not needed else "BROKEN"
+                trials.append({"backend": name, "outcome": outcome, "answers as before": found == told})
+                trials[-1] |= {"changed or gone": changed, "of them named by the manifest": needed}
+                trials[-1] |= {"new files": len(now.keys() - before.keys())}
                 own += 1
                 advance()
             renamed(more, f"{name}-last")

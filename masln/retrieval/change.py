@@ -51,7 +51,7 @@ class Change:
         self.gallery, self.folder = gallery, gallery.folder
 
     def __enter__(self) -> Change:
-        self._lock = Journal(self.folder / LOCK, {"gallery": FORMAT})
+        self._lock = Journal(self.folder / LOCK, {"lock": "gallery"})
         try:
             if (self.folder / MANIFEST).is_file():
                 self.gallery.load()  # another process may have changed it since

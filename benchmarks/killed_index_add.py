@@ -111,9 +111,10 @@ def main(kills: int, seed: int, out: Path) -> None:
             errors = process.communicate(timeout=LIMIT)[1]
             assert process.returncode == 0, errors
             seconds = time.monotonic() - at
-            own = 0
+            own = attempts = 0
             while own < (kills + number) // len(BACKENDS):
-                renamed(more, f"{name}-{len(trials)}")
+                attempts += 1  # one that had ended before it was killed has added its items
+                renamed(more, f"{name}-{attempts}")
                 before, told, count = hashes(gallery), answers(gallery), len(Gallery(gallery))
                 manifest = named(gallery)
                 known = folders(gallery)
@@ -136,6 +137,7 @@ def main(kills: int, seed: int, out: Path) -> None:
                 trials[-1] |= {"new files": len(now.keys() - before.keys())}
                 own += 1
                 advance()
+                click.echo(f"{name}: killed, {outcome}", err=True)
             renamed(more, f"{name}-last")
             process = start(gallery, more)
             errors = process.communicate(timeout=LIMIT)[1]

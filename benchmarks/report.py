@@ -220,6 +220,11 @@ def care_block() -> str:
                 "outcome": f"{killed['trials with the same bytes']} with the bytes of the straight run",
             }
         )
+    if added := _read("killed_index_add"):
+        outcomes = ", ".join(f"{name} {count}" for name, count in added["outcomes"].items())
+        lines.append(
+            {"measured": f"`masln index add`, {added['kills']} kills (`killed_index_add.py`)", "outcome": outcomes}
+        )
     if oracles:
         held = [found for own in oracles["extractors"].values() for found in own.values() if "agrees" in found]
         lines.append(
@@ -291,7 +296,9 @@ def speed_block() -> str:
         )
     if reranking := _read("reranking"):
         lines += _reranking_lines(reranking)
-    names = ("evaluation", "training", "preparation", "methods", "reranking")
+    if galleries := _read("galleries"):
+        lines += _gallery_lines(galleries)
+    names = ("evaluation", "training", "preparation", "methods", "reranking", "galleries")
     scripts = ", ".join(f"`benchmarks/{name}.py`" for name in names if _read(name))
     return f"Two cores ({scripts}):\n\n{markdown_table(lines)}" if lines else ""
 
@@ -320,6 +327,29 @@ def _reranking_lines(result: dict[str, Any]) -> list[dict[str, Any]]:
                 "figure": f"{gains} (p = {found['p_both_directions']:.4f})",
             }
         )
+    return lines
+
+
+def _gallery_lines(result: dict[str, Any]) -> list[dict[str, Any]]:
+    exact, real = result["exact"], result["approximate"]
+    faster = " / ".join(f"{ratio:.1f}" for ratio in exact["times_as_fast_as_faiss"].values())
+    size = f"{exact['items']:,} x {exact['width']}, {exact['queries']} queries, k={exact['k']}"
+    lines = [
+        {
+            "measured": f"exact search, {size}, {' / '.join(exact['times_as_fast_as_faiss'])}",
+            "figure": f"{faster} times as fast as FAISS IndexFlatIP; {exact['rows_as_of_faiss']:.2%} of its answers",
+        }
+    ]
+    for index in ("hnsw", "ivfpq"):
+        if found := real.get(index):
+            seconds = found["seconds"]
+            lines.append(
+                {
+                    "measured": f"{index} over {real['items']:,} codes ({real['codes']}, tiled with noise)",
+                    "figure": f"recall@10 {found['recall@10']:.3f}, "
+                    f"{seconds['exact'] / seconds[index]:.1f} times as fast as exact search",
+                }
+            )
     return lines
 
 

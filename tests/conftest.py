@@ -17,6 +17,7 @@ import pytest
 
 from masln.data import PairedDataset
 from tests.data.file_server import FileServer, running_server
+from tests.retrieval.trained import Trained, train_on_pictures
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,6 +81,12 @@ def add_label_sets(pairs: PairedDataset, *, share: float = 0.3, seed: int = 0) -
 @pytest.fixture
 def pairs() -> PairedDataset:
     return make_pairs()
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Trained:
+    """Pictures, texts, their bundle and a run; not to be written to."""
+    return train_on_pictures(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture

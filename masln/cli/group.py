@@ -19,12 +19,15 @@ COMMANDS = {
     "ablate": "Switch off the losses and parts of MASLN, one at a time.",
     "compare": "Run many methods under one protocol and print one table.",
     "data": "List, fetch, describe, check and show datasets.",
+    "encode": "Encode pictures and texts by the model of a run.",
     "evaluate": "Repeat the figures of a saved run.",
     "explain": "Draw which regions of a picture the words of its text look at.",
+    "index": "Build galleries, add to them, remove from them.",
     "methods": "List the methods and their hyper-parameters.",
     "prepare": "Make a bundle of your own pictures and texts.",
     "report": "Make a page, or tables, of runs that are on disk.",
     "reproduce": "Run a published table and print ours beside its figures.",
+    "search": "Find pictures by text and texts by picture in a gallery.",
     "train": "Train a method and print its figures beside CCA and chance.",
 }
 

@@ -6,6 +6,7 @@ from masln.experiments.ablation import ABLATIONS, FULL, ablation_entries
 from masln.experiments.comparison import RIDGE_CCA, comparison_methods, rows_with_cost
 from masln.experiments.config import RunConfig, apply_settings, published_settings, read_config, read_setting
 from masln.experiments.directory import RunDirectory, require_free
+from masln.experiments.encoding import RawItems, bundle_items, image_items, open_encoder, read_queries, text_items
 from masln.experiments.experiment import (
     Experiment,
     baseline_of,
@@ -61,6 +62,7 @@ __all__ = [
     "JoinedRun",
     "JoinedRuns",
     "PublishedTable",
+    "RawItems",
     "ReproducedDataset",
     "ReproducedRow",
     "Reproduction",
@@ -80,6 +82,7 @@ __all__ = [
     "assemble_reproduction",
     "available_cores",
     "baseline_of",
+    "bundle_items",
     "check_data",
     "comparison_methods",
     "curve_rows",
@@ -89,14 +92,17 @@ __all__ = [
     "evaluate_method",
     "fit_selected",
     "grid_names",
+    "image_items",
     "join_runs",
     "make_config",
+    "open_encoder",
     "plan_reproduction",
     "published_settings",
     "published_tables",
     "read_config",
     "read_experiment",
     "read_grid",
+    "read_queries",
     "read_setting",
     "read_sweep",
     "read_table",
@@ -109,4 +115,5 @@ __all__ = [
     "summary_rows",
     "sweep_entries",
     "swept_tables",
+    "text_items",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -134,6 +134,9 @@ class Doc2Vec(TextExtractor):
         model.syn1neg = arrays["output"]
         model.make_cum_table()
         self._model = model
+
+    def _vocabulary(self) -> Container[str]:
+        return frozenset(self.words_)
 
     def _extract(self, items: Sequence[str]) -> FeatureBatch:
         return FeatureBatch(np.stack([self._inferred(words_of(text)) for text in items]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -104,6 +104,9 @@ class BagOfWords(TextExtractor):
         )
         self._vectorizer = self._made()
         self._vectorizer.fit(texts)
+
+    def _vocabulary(self) -> Container[str]:
+        return frozenset(self.words_)
 
     def _made(self) -> Any:
         from sklearn.feature_extraction.text import CountVectorizer

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, ClassVar
 
 from masln.errors import ConfigError, DataError
 from masln.features.base import Extractor
+from masln.features.words import words_of
 
 __all__ = ["PooledTextExtractor", "TextExtractor", "fitted_on", "require_within"]
 
@@ -22,6 +23,23 @@ class TextExtractor(Extractor):
         if not isinstance(item, str):
             raise DataError(f"{self.name}: a text is {type(item).__name__} ({str(item)[:30]!r}); a string is needed")
         return item
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of a text that its feature says nothing of, each once, in order; none by default.
+
+        Of the words as ``words_of`` parts them. An extractor that reads parts of words knows every one.
+        """
+        known = self._vocabulary()
+        return [] if known is None else [word for word in dict.fromkeys(words_of(text)) if word not in known]
+
+    def knows_any(self, text: str) -> bool:
+        """Whether the feature of a text says something of one of its words."""
+        known = self._vocabulary()
+        return known is None or any(word in known for word in words_of(text))
+
+    def _vocabulary(self) -> Container[str] | None:
+        """The words that are known; None where all are."""
+        return None
 
 
 class PooledTextExtractor(TextExtractor):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -102,6 +102,9 @@ class LatentDirichletAllocation(TextExtractor):
             random_state=self.seed,
         )
         self._model.expElogbeta = topic_words
+
+    def _vocabulary(self) -> Container[str]:
+        return self._index
 
     def _counts(self, text: str) -> list[tuple[int, int]]:
         counts: dict[int, int] = {}

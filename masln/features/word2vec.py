@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -187,6 +187,10 @@ class Word2Vec(PooledTextExtractor):
     def tokens_of(self, text: str) -> list[str]:
         """The words that the positions of a text stand for in the ``tokens`` layout; none where no word is known."""
         return self._known(text, self._words)
+
+    def _vocabulary(self) -> Container[str]:
+        known: Mapping[str, int] = self._words.key_to_index
+        return known
 
     def _known(self, text: str, words: KeyedVectors) -> list[str]:
         return [word for word in words_of(text) if word in words][: self.max_tokens]

@@ -8,6 +8,7 @@ from masln.reporting.comparison import comparison_cells, print_comparison
 from masln.reporting.counts import count_rows, count_totals
 from masln.reporting.experiments import print_experiment
 from masln.reporting.fetched import print_fetched, print_sources
+from masln.reporting.galleries import print_answers, print_codes, print_gallery
 from masln.reporting.pages import check_page_target, write_page
 from masln.reporting.plots import draw_plots, plots_available
 from masln.reporting.prepared import print_prepared
@@ -38,11 +39,14 @@ __all__ = [
     "markdown_table",
     "pair_attention",
     "plots_available",
+    "print_answers",
     "print_bundle_page",
+    "print_codes",
     "print_comparison",
     "print_experiment",
     "print_facts",
     "print_fetched",
+    "print_gallery",
     "print_prepared",
     "print_published_tables",
     "print_report",

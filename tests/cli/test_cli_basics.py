@@ -26,7 +26,8 @@ def test_help_imports_nothing_heavy():
     program = (
         "import sys\n"
         "from masln.cli import main\n"
-        "commands = (['train'], ['prepare'], ['data', 'check'], ['data', 'fetch'], ['data', 'show'])\n"
+        "commands = (['train'], ['prepare'], ['encode'], ['data', 'check'], ['data', 'fetch'], ['data', 'show'])\n"
+        "commands += (['index', 'build'], ['search'])\n"
         "for arguments in (['--help'], ['--version'], *([*command, '--help'] for command in commands)):\n"
         "    try:\n"
         "        main(arguments)\n"
@@ -61,9 +62,16 @@ def test_version():
     [
         ["train"],
         ["prepare"],
+        ["encode"],
         ["evaluate"],
         ["methods"],
         ["reproduce"],
+        ["index"],
+        ["index", "build"],
+        ["index", "add"],
+        ["index", "remove"],
+        ["index", "info"],
+        ["search"],
         ["data"],
         ["data", "list"],
         ["data", "fetch"],

@@ -216,3 +216,20 @@ def test_another_process_with_other_hashes_and_threads_gives_the_same_bytes():
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         found.add(done.stdout.strip().splitlines()[-1])
     assert found == {digests()}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_word_without_trace_is_named(case):
+    """Taking out the words that are named leaves the feature as it is, and nothing is left of a text of only such."""
+    name, options = CASES[case]
+    need(name, options)
+    extractor = make_extractor(name, **options).fit(TRAIN)
+    if name == "sentence":
+        assert extractor.unknown_words("qwzx qwzx") == [] and extractor.knows_any("qwzx") and extractor.knows_any("")
+        return
+    word = TRAIN[0].split()[0].lower()
+    assert extractor.unknown_words(f"{word} Qwzx zzxq, qwzx!") == ["qwzx", "zzxq"]
+    assert extractor.knows_any(f"qwzx {word}") and not extractor.knows_any("qwzx") and not extractor.knows_any("!")
+    with_them, without = extractor.transform([f"{word} Qwzx zzxq, qwzx!", word])
+    if name != "doc2vec":  # all words of a text seed its inference
+        np.testing.assert_array_equal(with_them, without)

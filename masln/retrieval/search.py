@@ -1,0 +1,202 @@
+"""Search: pictures or texts asked, items of either modality found, re-ranked by a joint score where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from masln.data import bundle_hash, load_dataset
+from masln.errors import ConfigError, DataError
+from masln.evaluation.rerank import rerank_items
+from masln.features import FeatureBatch
+from masln.models import JointScorer
+from masln.retrieval.encoder import Encoder, StoredFeatures
+from masln.retrieval.gallery import Gallery
+from masln.retrieval.items import Item
+from masln.retrieval.segment import Segment
+
+__all__ = ["Answer", "Hit", "search"]
+
+_AT_ONCE = 64  # ours: queries whose features are in memory together
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An item that was found.
+
+    Attributes:
+        rank: From 1.
+        score: Similarity of the codes, or the joint score where it was re-ranked; higher is better.
+        item: What it is.
+        picture: The file of its picture; None where it is not at hand.
+        reranked: Whether the joint score put it here.
+    """
+
+    rank: int
+    score: float
+    item: Item
+    picture: Path | None = None
+    reranked: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able form."""
+        return {"rank": self.rank, "score": self.score, "reranked": self.reranked, **self.item.to_dict()}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a query found.
+
+    Attributes:
+        query: The text, or the picture's path.
+        modality: Of the query.
+        hits: The best first.
+        unknown_words: Of a text, the words that its feature says nothing of.
+    """
+
+    query: str
+    modality: str
+    hits: tuple[Hit, ...]
+    unknown_words: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able form."""
+        value: dict[str, Any] = {"query": self.query, "modality": self.modality}
+        if self.unknown_words:
+            value["unknown_words"] = list(self.unknown_words)
+        return value | {"hits": [hit.to_dict() for hit in self.hits]}
+
+
+def search(
+    gallery: Gallery,
+    encoder: Encoder,
+    queries: Sequence[str],
+    *,
+    modality: str,
+    find: str,
+    k: int = 10,
+    classes: Sequence[str] = (),
+    rerank: int = 0,
+) -> list[Answer]:
+    """Search a gallery with raw queries.
+
+    Args:
+        gallery: Where.
+        encoder: Of the gallery's model.
+        queries: Texts, or paths of pictures.
+        modality: Of the queries.
+        find: Modality of the items to find.
+        k: How many of each.
+        classes: Find items of these alone.
+        rerank: So many of the first are put in the order of the joint score, at least k; 0 leaves them in that of the
+            codes.
+
+    Raises:
+        DataError: the model is another one, a query cannot be read, no word of a text is known, or there is nothing to
+            find.
+        ConfigError: ``rerank`` where the model has no joint score, or queries and items are of one modality.
+    """
+    gallery.require(encoder.facts, what="the query")
+    gallery.side(find)
+    if not queries:
+        raise DataError("no query; give a text or a picture")
+    reranker = _Reranker(gallery, encoder, modality, find) if rerank else None
+    unknown = [_unknown_words(encoder, text) for text in queries] if modality == "text" else [()] * len(queries)
+    extractor = encoder.of_raw(modality)
+    answers: list[Answer] = []
+    for start in range(0, len(queries), _AT_ONCE):
+        asked = queries[start : start + _AT_ONCE]
+        # One by one, so that an answer does not depend on the other queries.
+        features = [extractor.features([(query,) if modality == "text" else query]) for query in asked]
+        codes = np.concatenate([encoder.codes(modality, own) for own in features])
+        rows, scores = gallery.search(find, codes, max(k, rerank), classes=classes)
+        for query, words, own_features, own, best in zip(
+            asked, unknown[start : start + _AT_ONCE], features, rows, scores.astype(np.float64), strict=True
+        ):
+            own, best = own[own >= 0], best[own >= 0]
+            if reranker is not None:
+                own, best = reranker.ordered(own_features, own)
+            hits = _hits(gallery, find, own[:k], best[:k], reranked=reranker is not None)
+            answers.append(Answer(query, modality, hits, words))
+    return answers
+
+
+def _unknown_words(encoder: Encoder, text: str) -> tuple[str, ...]:
+    extractor = encoder.text_extractor()
+    unknown = extractor.unknown_words(text)
+    if not extractor.knows_any(text):
+        named = f"no word of it is known to {extractor.name}: {', '.join(unknown)}" if unknown else "it has no word"
+        raise DataError(f"nothing can be found by {text[:80]!r}: {named}; ask in other words")
+    return tuple(unknown)
+
+
+class _Reranker:
+    """The joint scores of queries with what their codes found; a bundle is opened once."""
+
+    def __init__(self, gallery: Gallery, encoder: Encoder, modality: str, find: str) -> None:
+        if not isinstance(encoder.method, JointScorer):
+            raise ConfigError(f"{encoder.facts.method} has no joint score to re-rank by; leave --rerank out")
+        if modality == find:
+            raise ConfigError(f"a joint score is of a picture and a text, not of two {find}s; leave --rerank out")
+        self.side, self.encoder, self.method, self.find = gallery.side(find), encoder, encoder.method, find
+        self.bundles: dict[str, StoredFeatures] = {}
+
+    def ordered(self, query: FeatureBatch, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Rows by their joint score with a query, equal ones as they came, and the scores."""
+        found = _joined([self._features(row) for row in rows.tolist()])
+        image, text = (found, query) if self.find == "image" else (query, found)
+        one, many = np.zeros(len(rows), dtype=np.int64), np.arange(len(rows))
+        image_rows, text_rows = (many, one) if self.find == "image" else (one, many)
+        joint = self.method.score(image.values, text.values, text.mask, image_rows=image_rows, text_rows=text_rows)
+        order = rerank_items(np.arange(len(rows))[None], joint[None])[0]
+        return rows[order], joint[order].astype(np.float64)
+
+    def _features(self, row: int) -> FeatureBatch:
+        """As stored in the bundle that the item came from, or anew from its text or picture."""
+        segment, own = self.side.place(row)
+        if "bundle" in segment.facts:
+            return self._stored(segment).extract_read([own])
+        item = segment.items.take([own])[0]
+        raw: Any = _picture(segment, item) if self.find == "image" else (item.text,) * bool(item.text)
+        if not raw:
+            raise DataError(
+                f"{self.find} {item.id!r} cannot be re-ranked, its raw {self.find} is not at hand; leave --rerank out"
+            )
+        return self.encoder.of_raw(self.find).features([raw])
+
+    def _stored(self, segment: Segment) -> StoredFeatures:
+        folder = str(segment.facts["bundle"])
+        if folder not in self.bundles:
+            dataset = load_dataset(folder)
+            if bundle_hash(dataset) != segment.facts["bundle_hash"]:
+                raise DataError(f"{folder} is another bundle than the one whose items are in the gallery; put it back")
+            self.bundles[folder] = StoredFeatures(dataset=dataset, modality=self.find)
+        return self.bundles[folder]
+
+
+def _joined(parts: Sequence[FeatureBatch]) -> FeatureBatch:
+    masks = [part.mask for part in parts if part.mask is not None]
+    return FeatureBatch(np.concatenate([part.values for part in parts]), np.concatenate(masks) if masks else None)
+
+
+def _picture(segment: Segment, item: Item) -> Path | None:
+    folder = segment.facts.get("images")
+    file = Path(folder) / item.image if isinstance(folder, str) and item.image else None
+    return file if file is not None and file.is_file() else None
+
+
+def _hits(
+    gallery: Gallery, modality: str, rows: NDArray[np.int64], scores: NDArray[np.float64], *, reranked: bool
+) -> tuple[Hit, ...]:
+    side = gallery.side(modality)
+    hits = []
+    for rank, (row, score) in enumerate(zip(rows.tolist(), scores.tolist(), strict=True), start=1):
+        segment, own = side.place(row)
+        item = segment.items.take([own])[0]
+        hits.append(Hit(rank, score, item, _picture(segment, item), reranked))
+    return tuple(hits)

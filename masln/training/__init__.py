@@ -5,13 +5,9 @@ from __future__ import annotations
 from masln.progress import progress_bar
 from masln.saving import write_atomically
 from masln.training.batches import Batch, FeatureSource, PairBatches, scaled_bytes
-from masln.training.loop import (
-    Objective,
-    TrainableNetwork,
-    TrainingInterruptedError,
-    TrainingResult,
-    train,
-)
+from masln.training.course import TrainingResult
+from masln.training.loop import TrainableNetwork, TrainingInterruptedError, train
+from masln.training.objective import Objective
 from masln.training.plan import SCHEDULES, TrainingPlan
 from masln.training.runtime import DEVICES, PRECISIONS, Runtime, autocast, resolve_device
 from masln.training.trackers import JsonLines, TensorBoard

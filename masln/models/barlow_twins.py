@@ -50,6 +50,7 @@ class BarlowTwins(ProjectedMethod):
 
     summary: ClassVar[str] = "Barlow twins: the cross-correlation of the two codes should be the identity"
     reference: ClassVar[str] = "Zbontar et al., ICML 2021"
+    rounding_grows: ClassVar[bool] = True
 
     redundancy: float = 5e-3
 

@@ -14,6 +14,7 @@ from masln.experiments.config import RunConfig
 from masln.experiments.directory import RunDirectory, open_experiment, open_saved, start_experiment, write_json
 from masln.experiments.record import RunRecord, record_of
 from masln.experiments.runs import Run, evaluate_method, run_apart, run_here, runs_of
+from masln.experiments.seed_runs import passes_of, run_seeds_here
 from masln.experiments.summary import summary_rows
 from masln.models import JointScorer, load_method, make_method, method_resolver
 from masln.training import resolve_device
@@ -96,8 +97,14 @@ def run_experiment(
     runs = [run for run in runs_of(config) if run not in done]
     failed: dict[str, str] = {}
     if jobs is None:
-        for run in runs:
-            run_here(run, config, dataset, directory, resume=resume, progress=progress, tensorboard=tensorboard)
+        for together in passes_of(list(runs_of(config)), config):
+            if len(together) > 1 and not all(run in done for run in together):
+                shown = {"progress": progress, "tensorboard": tensorboard}
+                run_seeds_here(together, config, dataset, directory, resume=resume, **shown)
+            elif together[0] not in done:
+                run_here(
+                    together[0], config, dataset, directory, resume=resume, progress=progress, tensorboard=tensorboard
+                )
     else:
         failed = run_apart(runs, config, directory, resume=resume, progress=progress, jobs=jobs)
     lost = {run.method for run in runs if run.place in failed}

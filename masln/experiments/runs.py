@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,11 @@ from masln.experiments.config import RunConfig
 from masln.experiments.directory import RunDirectory
 from masln.experiments.processes import available_cores, peak_memory, run_in_processes
 from masln.experiments.record import GENERALIZED, RERANKED, record_of
-from masln.experiments.selection import fit_selected
+from masln.experiments.selection import Selection, fit_selected
 from masln.models import JointScorer, Method, make_method
 from masln.training import JsonLines, Runtime, TensorBoard, TrainingInterruptedError
 
-__all__ = ["Run", "evaluate_method", "run_apart", "run_here", "runs_of"]
+__all__ = ["Run", "evaluate_method", "leave_run", "run_apart", "run_here", "runs_of", "runtime_of"]
 
 
 class Run(NamedTuple):
@@ -66,20 +66,26 @@ def run_here(
         TrainingInterruptedError: Ctrl-C; the message says how to go on.
     """
     own = RunDirectory(directory / run.place)
-    own.path.mkdir(parents=True, exist_ok=True)
-    trackers = (JsonLines(own.events), *((TensorBoard(own.path),) if tensorboard else ()))
-    runtime = Runtime(
-        device=config.device,
-        precision=config.precision,
-        checkpoint=own.checkpoint,
-        resume=resume,
-        trackers=trackers,
-        progress=progress,
-    )
+    runtime = runtime_of(own, config, resume=resume, progress=progress, tensorboard=tensorboard)
     try:
         _run(run, config, dataset, own, runtime, alone=alone)
     except TrainingInterruptedError as error:
         raise TrainingInterruptedError(f"{error}: masln train --resume --out {directory}") from error
+
+
+def runtime_of(
+    own: RunDirectory, config: RunConfig, *, resume: bool, progress: bool = False, tensorboard: bool = False
+) -> Runtime:
+    """How a run whose files stand in this folder, made when missing, is fitted."""
+    own.path.mkdir(parents=True, exist_ok=True)
+    return Runtime(
+        device=config.device,
+        precision=config.precision,
+        checkpoint=own.checkpoint,
+        resume=resume,
+        trackers=(JsonLines(own.events), *((TensorBoard(own.path),) if tensorboard else ())),
+        progress=progress,
+    )
 
 
 def run_apart(
@@ -152,8 +158,8 @@ def _run_alone(run: Run, config: RunConfig, directory: Path, resume: bool, threa
 def _run(
     run: Run, config: RunConfig, dataset: PairedDataset, directory: RunDirectory, runtime: Runtime, *, alone: bool
 ) -> None:
-    name, number = run.method, run.number
-    class_split = config.make_split(dataset.class_names, number)
+    name = run.method
+    class_split = config.make_split(dataset.class_names, run.number)
     started, started_working = time.perf_counter(), time.process_time()
     method, selection = fit_selected(
         name,
@@ -165,12 +171,31 @@ def _run(
         seed=run.seed,
         select=config.select,
     )
-    facts = {
-        "method": name,
-        "split": number,
-        "seed": run.seed,
+    cost = {
         "seconds": round(time.perf_counter() - started, 3),
         "processor_seconds": round(time.process_time() - started_working, 3),
+    }
+    leave_run(run, config, dataset, class_split, method, selection, directory, cost=cost, alone=alone)
+
+
+def leave_run(
+    run: Run,
+    config: RunConfig,
+    dataset: PairedDataset,
+    class_split: ClassSplit,
+    method: Method,
+    selection: Selection,
+    directory: RunDirectory,
+    *,
+    cost: Mapping[str, Any],
+    alone: bool = False,
+) -> None:
+    """Evaluate the fitted method of a run and leave its files; ``cost`` is what its fit took, for the record."""
+    facts = {
+        "method": run.method,
+        "split": run.number,
+        "seed": run.seed,
+        **cost,
         "data": dataset.name,
         "data_hash": bundle_hash(dataset),
         "class_split_hash": class_split.hash,

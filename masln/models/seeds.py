@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sklearn.base import clone
 
@@ -14,7 +14,7 @@ from masln.models.base import Method, ValidationScore, mean_map
 from masln.models.deep import DeepMethod
 from masln.training import NotBatchedError, RandomStreams, Runtime, resolve_device, train_seeds
 
-__all__ = ["SeedFits", "fit_seeds", "why_seeds_run_apart"]
+__all__ = ["SeedFits", "fit_seeds", "fit_together", "why_seeds_run_apart"]
 
 
 class SeedFits(NamedTuple):
@@ -77,51 +77,60 @@ def fit_seeds(
     runtimes = [alone] * len(seeds) if isinstance(alone, Runtime) else list(alone)
     if len(runtimes) != len(seeds):
         raise ConfigError(f"{len(seeds)} seeds need as many runtimes, got {len(runtimes)}")
-
-    def seeded() -> list[Method]:
-        return [clone(method).set_params(seed=seed) for seed in seeds]
-
-    apart = "one seed" if len(seeds) < 2 else why_seeds_run_apart(method, precision=runtimes[0].precision)
-    if not apart:
-        try:
-            methods = seeded()
-            _fit_together(methods, train, validation, runtimes, score or mean_map)
-            return SeedFits(methods, "")
-        except NotBatchedError as error:
-            apart = str(error)
-    fits = zip(seeded(), runtimes, strict=True)
-    return SeedFits([one.fit(train, validation, runtime=own, score=score) for one, own in fits], apart)
+    try:
+        return SeedFits(fit_together(method, seeds, train, validation, runtimes=runtimes, score=score), "")
+    except NotBatchedError as error:
+        fits = zip(seeded(method, seeds), runtimes, strict=True)
+        methods = [one.fit(train, validation, runtime=own, score=score) for one, own in fits]
+        return SeedFits(methods, str(error))
 
 
-def _fit_together(
-    methods: Sequence[DeepMethod],
+def fit_together(
+    method: Method,
+    seeds: Sequence[int],
     train: PairedDataset,
-    validation: PairedDataset | None,
+    validation: PairedDataset | None = None,
+    *,
     runtimes: Sequence[Runtime],
-    score: ValidationScore,
-) -> None:
+    score: ValidationScore | None = None,
+) -> list[Method]:
+    """Fit a method with several seeds in one pass; see ``fit_seeds``.
+
+    Raises:
+        NotBatchedError: it must be done one after another.
+    """
+    reason = "there is one seed" if len(seeds) < 2 else why_seeds_run_apart(method, precision=runtimes[0].precision)
+    if reason:
+        raise NotBatchedError(reason)
+    methods: list[DeepMethod] = seeded(method, seeds)
     device = resolve_device(runtimes[0].device)
     streams = RandomStreams(device)
     with ExitStack() as stack:
         sources = []
-        for method, runtime in zip(methods, runtimes, strict=True):
-            method._accept(train, validation)
-            stack.enter_context(method._seeded(device))
-            sources.append(method._prepare(train, device, runtime))
+        for one, runtime in zip(methods, runtimes, strict=True):
+            one._accept(train, validation)
+            stack.enter_context(one._seeded(device))
+            sources.append(one._prepare(train, device, runtime))
             streams.add()
         data = sources[0]  # scaled features are the same for every seed
         del sources
         results = train_seeds(
-            [method.network_ for method in methods],
+            [one.network_ for one in methods],
             data,
-            [method.plan() for method in methods],
+            [one.plan() for one in methods],
             runtimes=runtimes,
             streams=streams,
             validate=[
-                method._validation(data, validation, runtime, score)
-                for method, runtime in zip(methods, runtimes, strict=True)
+                one._validation(data, validation, runtime, score or mean_map)
+                for one, runtime in zip(methods, runtimes, strict=True)
             ],
-            title=type(methods[0]).__name__,
+            title=type(method).__name__,
         )
-        for method, result in zip(methods, results, strict=True):
-            method._conclude(data, result)
+        for one, result in zip(methods, results, strict=True):
+            one._conclude(data, result)
+    return list(methods)
+
+
+def seeded(method: Method, seeds: Sequence[int]) -> list[Any]:
+    """Unfitted copies of a method, one for each seed."""
+    return [clone(method).set_params(seed=seed) for seed in seeds]

@@ -58,7 +58,9 @@ def fit_seeds(
     """Fit a method with several seeds: each as ``fit`` would alone, in one batched pass where that is possible.
 
     Every seed has its own initial weights, order of pairs and dropout, drawn as in a fit of its own; the products of
-    matrices are batched, so that codes agree with those of a fit alone up to rounding (1e-4 in the tests).
+    matrices are batched, which rounds otherwise. Codes agree with those of a fit alone to 1e-4 over the few epochs of
+    the tests; over a long training rounding may grow, as it does after any change in the last place
+    (``benchmarks/batched_seeds.py``).
 
     Args:
         method: Its hyper-parameters are taken, but for the seed; itself it stays as it is.

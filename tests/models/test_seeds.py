@@ -135,7 +135,7 @@ def test_what_cannot_be_batched_is_known_or_found_and_done_all_the_same(pairs):
     found = fit_seeds(make_method("infonce", **SMALL["infonce"], context="bilstm"), SEEDS[:2], sequences, runtime=CPU)
     assert found.apart.startswith("InfoNCENetwork runs alone: ")
     assert len(found.methods[1].history_) == SMALL["infonce"]["epochs"]
-    assert fit_seeds(make_method("masln", **SMALL["masln"]), [5], pairs, runtime=CPU).apart == "one seed"
+    assert fit_seeds(make_method("masln", **SMALL["masln"]), [5], pairs, runtime=CPU).apart == "there is one seed"
 
 
 def test_what_cannot_be_asked_for(pairs):

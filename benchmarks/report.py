@@ -278,6 +278,15 @@ def speed_block() -> str:
                 f"{training['bf16_matrix_product_over_fp32']:.2f})",
             }
         )
+    for setting, found in _read("batched_seeds").get("speed", {}).get("settings", {}).items():
+        faster = ", ".join(f"{ratio:.2f} ({name})" for name, ratio in found["pass_faster_by"].items())
+        most = max(found["most_by_processor_time"].values())
+        lines.append(
+            {
+                "measured": f"ten seeds of MASLN in one pass, {setting}",
+                "figure": f"times as fast as ten runs: {faster}; {most:.1f} if nothing but matrix products took time",
+            }
+        )
     if preparation:
         speed, memory = preparation["speed"], preparation["memory"]
         lines += [
@@ -298,7 +307,7 @@ def speed_block() -> str:
         lines += _reranking_lines(reranking)
     if galleries := _read("galleries"):
         lines += _gallery_lines(galleries)
-    names = ("evaluation", "training", "preparation", "methods", "reranking", "galleries")
+    names = ("evaluation", "training", "batched_seeds", "preparation", "methods", "reranking", "galleries")
     scripts = ", ".join(f"`benchmarks/{name}.py`" for name in names if _read(name))
     return f"Two cores ({scripts}):\n\n{markdown_table(lines)}" if lines else ""
 

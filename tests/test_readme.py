@@ -32,7 +32,7 @@ def test_every_command_line_in_the_readme_is_understood():
                 words = words[1:]
                 command = command.get_command(click.Context(command), words[0])
                 assert command is not None, single
-            known = {name for parameter in command.params for name in parameter.opts}
+            known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
             assert {word for word in words if word.startswith("--")} <= known, single
 
 

@@ -15,6 +15,7 @@ from masln.cli.running import run_options, written
 @click.option("--splits", type=click.IntRange(min=1), default=1, help="Number of random class splits.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A configuration key or hyper-parameter.")
 @run_options()
+@click.option("--batch-seeds", is_flag=True, help="Train the seeds on a split in one pass; needs --no-select.")
 @click.option("--tensorboard", is_flag=True, help="Also write events for TensorBoard (extra: track).")
 @click.option("--plots/--no-plots", default=None, help="Draw plots.  [default: if matplotlib is installed]")
 @click.pass_context

@@ -66,6 +66,8 @@ class RunConfig:
         splits: Class splits, with seeds ``seed``, ``seed + 1``, ...
         seeds: Seeds of the method on each split.
         method_seed: First seed of the methods; None takes ``seed``.
+        batch_seeds: Train the seeds on a split in one pass, where the method can (``masln.models.fit_seeds``); codes
+            differ from those of a run alone by rounding. Nothing is then chosen on validation classes.
         rerank: How many items of every ranking a method with a joint score puts in order anew, for figures of their
             own beside those of its codes; 0 leaves them out.
         device: See ``masln.training.Runtime``.
@@ -90,6 +92,7 @@ class RunConfig:
     splits: int = 1
     seeds: int = 1
     method_seed: int | None = None
+    batch_seeds: bool = False
     rerank: int = 50
     device: str = "auto"
     precision: str = "fp32"
@@ -110,6 +113,8 @@ class RunConfig:
         Runtime(device=self.device, precision=self.precision)  # refuses unknown ones
         if "seed" in self.hyperparameters and self.seeds > 1:
             raise ConfigError("a fixed hyper-parameter seed makes several seeds equal; leave it out and set seed")
+        if self.batch_seeds and self.select:
+            raise ConfigError("seeds in one pass cannot choose on validation classes, each for itself; add --no-select")
         for name in ("seed", "rerank"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")

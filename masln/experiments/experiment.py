@@ -16,6 +16,7 @@ from masln.experiments.record import RunRecord, record_of
 from masln.experiments.run_data import run_data
 from masln.experiments.runs import Run, evaluate_method, run_here, runs_of
 from masln.experiments.search import require_search
+from masln.experiments.seed_runs import passes_of, run_seeds_here
 from masln.experiments.summary import summary_rows
 from masln.models import JointScorer, load_method, make_method, method_resolver
 from masln.training import resolve_device
@@ -82,10 +83,14 @@ def run_experiment(
     done = [run for run in runs_of(config) if resume and RunDirectory(directory / run.place).finished]
     for run in done:
         _read(run, directory, dataset, config)
-    made = {"resume": resume, "progress": progress, "tensorboard": tensorboard, "alone": alone}
-    for run in runs_of(config):
-        if run not in done:
-            run_here(run, config, dataset, directory, **made)
+    made: dict[str, Any] = {"resume": resume, "progress": progress, "tensorboard": tensorboard}
+    for together in passes_of(list(runs_of(config)), config):
+        if all(run in done for run in together):
+            continue
+        if len(together) > 1:
+            run_seeds_here(together, config, dataset, directory, **made)
+        else:
+            run_here(together[0], config, dataset, directory, **made, alone=alone)
     ended = [_read(run, directory, dataset, config) for run in runs_of(config)]
     records = [record for run in ended for record in run.as_methods()]
     write_json(directory / "metrics.json", {"rows": summary_rows(records, baseline=baseline_of(config))})

@@ -47,7 +47,7 @@ class GridEntry:
         config: Its runs are those of all its class splits and seeds; it has no baselines.
 
     Raises:
-        ConfigError: there are baselines, which are entries of their own.
+        ConfigError: there are baselines, which are entries of their own, or seeds are to share a pass.
     """
 
     label: str
@@ -56,6 +56,8 @@ class GridEntry:
     def __post_init__(self) -> None:
         if self.config.baselines:
             raise ConfigError(f"entry {self.label!r} has baselines; make each an entry of its own")
+        if self.config.batch_seeds:
+            raise ConfigError(f"entry {self.label!r}: runs of a grid are made one by one; leave out batch_seeds")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from masln.experiments.config import RunConfig, apply_settings, read_config
 __all__ = ["default_directory", "make_config"]
 
 _SAME = (
-    *("method", "data", "unseen_share", "seed", "splits", "seeds"),
+    *("method", "data", "unseen_share", "seed", "splits", "seeds", "batch_seeds"),
     *("select", "budget", "search", "device", "precision"),
 )
 _PROTOCOL = ("setting", "gallery", "normalize", "relevance")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,11 @@ from masln.experiments.directory import RunDirectory
 from masln.experiments.processes import peak_memory
 from masln.experiments.record import GENERALIZED, RERANKED, record_of
 from masln.experiments.run_data import run_data
-from masln.experiments.selection import fit_selected
+from masln.experiments.selection import Selection, fit_selected
 from masln.models import JointScorer, Method, make_method
 from masln.training import JsonLines, Runtime, TensorBoard, TrainingInterruptedError
 
-__all__ = ["Run", "evaluate_method", "run_here", "runs_of"]
+__all__ = ["Run", "evaluate_method", "leave_run", "run_here", "runs_of", "runtime_of"]
 
 
 class Run(NamedTuple):
@@ -68,20 +68,26 @@ def run_here(
         TrainingInterruptedError: Ctrl-C; the message says how to go on.
     """
     own = RunDirectory(directory / run.place)
-    own.path.mkdir(parents=True, exist_ok=True)
-    trackers = (JsonLines(own.events), *((TensorBoard(own.path),) if tensorboard else ()))
-    runtime = Runtime(
-        device=config.device,
-        precision=config.precision,
-        checkpoint=own.checkpoint,
-        resume=resume,
-        trackers=trackers,
-        progress=progress,
-    )
+    runtime = runtime_of(own, config, resume=resume, progress=progress, tensorboard=tensorboard)
     try:
         _run(run, config, dataset, own, runtime, alone=alone)
     except TrainingInterruptedError as error:
         raise TrainingInterruptedError(f"{error}: masln train --resume --out {directory}") from error
+
+
+def runtime_of(
+    own: RunDirectory, config: RunConfig, *, resume: bool, progress: bool = False, tensorboard: bool = False
+) -> Runtime:
+    """How a run whose files stand in this folder, made when missing, is fitted."""
+    own.path.mkdir(parents=True, exist_ok=True)
+    return Runtime(
+        device=config.device,
+        precision=config.precision,
+        checkpoint=own.checkpoint,
+        resume=resume,
+        trackers=(JsonLines(own.events), *((TensorBoard(own.path),) if tensorboard else ())),
+        progress=progress,
+    )
 
 
 def evaluate_method(
@@ -129,8 +135,8 @@ def _run(
 ) -> None:
     import torch
 
-    name, number = run.method, run.number
-    class_split = config.make_split(dataset.class_names, number)
+    name = run.method
+    class_split = config.make_split(dataset.class_names, run.number)
     data = run_data(dataset, config, class_split)
     started, started_working = time.perf_counter(), time.process_time()
     method, selection = fit_selected(
@@ -145,20 +151,39 @@ def _run(
         budget=config.budget,
         search=config.search,
     )
-    facts = {
-        "method": name,
-        "split": number,
-        "seed": run.seed,
+    fitted = {
         "seconds": round(time.perf_counter() - started, 3),
         "processor_seconds": round(time.process_time() - started_working, 3),
         "threads": torch.get_num_threads(),
+        **data.facts,
+    }
+    leave_run(run, config, dataset, class_split, method, selection, directory, fitted=fitted, alone=alone)
+
+
+def leave_run(
+    run: Run,
+    config: RunConfig,
+    dataset: PairedDataset,
+    class_split: ClassSplit,
+    method: Method,
+    selection: Selection,
+    directory: RunDirectory,
+    *,
+    fitted: Mapping[str, Any],
+    alone: bool = False,
+) -> None:
+    """Evaluate the fitted method of a run and leave its files; ``fitted`` is what its record says of the fit."""
+    facts = {
+        "method": run.method,
+        "split": run.number,
+        "seed": run.seed,
+        **fitted,
         "data": dataset.name,
         "data_hash": bundle_hash(dataset),
         "class_split_hash": class_split.hash,
         "protocol_hash": config.protocol.hash,
         "hyperparameters": dict(selection.hyperparameters),
         "candidates": selection.candidates,
-        **data.facts,
     }
     if remarks := method.remarks():
         facts["remarks"] = remarks

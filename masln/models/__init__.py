@@ -35,6 +35,7 @@ from masln.models.mdvae import MDVAE
 from masln.models.pls import PLS
 from masln.models.sae import SAE
 from masln.models.scm import SCM
+from masln.models.seeds import SeedFits, fit_seeds, fit_together, why_seeds_run_apart
 from masln.models.siglip import SigLIP
 from masln.models.soft_cca import SoftCCA
 from masln.models.supcon import SupCon
@@ -89,6 +90,7 @@ __all__ = [
     "Method",
     "ProjectedEncoders",
     "ProjectedMethod",
+    "SeedFits",
     "SigLIP",
     "SoftCCA",
     "SupCon",
@@ -98,7 +100,10 @@ __all__ = [
     "TwoEncoders",
     "TwoTower",
     "ValidationScore",
+    "fit_seeds",
+    "fit_together",
     "load_method",
     "make_method",
     "method_resolver",
+    "why_seeds_run_apart",
 ]

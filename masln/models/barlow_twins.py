@@ -56,6 +56,7 @@ class BarlowTwins(ProjectedMethod):
         "input_dropout": (0.0, 0.3),
         "code_width": (64, 128),
     }
+    rounding_grows: ClassVar[bool] = True
 
     redundancy: float = 5e-3
 

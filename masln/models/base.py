@@ -82,6 +82,12 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
             DataError: sequence features where the method takes none, non-finite values, fewer than two pairs.
             ConfigError: a hyper-parameter is out of range.
         """
+        self._accept(train, validation)
+        self._fit(train, validation, runtime or Runtime(), score or mean_map)
+        return self
+
+    def _accept(self, train: PairedDataset, validation: PairedDataset | None) -> None:
+        """Check the pairs of a fit, and note their widths and classes."""
         self.check(train)
         for pairs in (train, validation):
             if pairs is not None:
@@ -90,8 +96,6 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
             raise DataError(f"{train.name}: {len(train)} training pairs; at least two are needed")
         self.d_image_, self.d_text_ = train.image.shape[-1], train.text.shape[-1]
         self.class_names_ = train.class_names
-        self._fit(train, validation, runtime or Runtime(), score or mean_map)
-        return self
 
     def encode_image(self, X: NDArray[Any]) -> NDArray[np.float32]:
         """Codes (n, d_code) of image features.

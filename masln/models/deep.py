@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -63,6 +65,10 @@ class DeepMethod(Method):
     seed: int
     input_scaling: str
 
+    #: Whether rounding grows into the codes: where normalisation takes a bias away again, its gradient is rounding
+    #: alone, which AdamW scales up to whole steps. Seeds do not train in one pass then, which rounds otherwise.
+    rounding_grows: ClassVar[bool] = False
+
     network_: TwoTower
     scalings_: dict[str, InputScaling]
     history_: list[dict[str, float]]
@@ -97,31 +103,51 @@ class DeepMethod(Method):
         runtime: Runtime,
         score: ValidationScore,
     ) -> None:
-        plan = self.plan()
         device = resolve_device(runtime.device)
-        devices = [device] if device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(int(self.seed))
-            vectors = train_pairs.class_embeddings
-            self._facts = {
-                "n_classes": len(train_pairs.class_names),
-                "d_class": 0 if vectors is None else vectors.shape[1],
-            }
-            self.scalings_ = {
-                "image": self._scaling("image").fit(train_pairs.image),
-                "text": self._scaling("text").fit(train_pairs.text, train_pairs.text_mask),
-            }
-            self._assemble(device)
-            data = PairBatches(
-                train_pairs,
-                self.scalings_["image"],
-                self.scalings_["text"],
-                device=device,
-                memory_bytes=runtime.memory_bytes,
+        with self._seeded(device):
+            data = self._prepare(train_pairs, device, runtime)
+            result = train(
+                self.network_,
+                data,
+                self.plan(),
+                runtime=runtime,
+                fingerprint=self.fingerprint(train_pairs, validation, runtime),
+                validate=self._validation(data, validation, runtime, score),
+                title=type(self).__name__,
             )
-            self._initialise(data)
-            result = self._train(data, plan, train_pairs, validation, runtime, score)
-            self._settle(data)
+            self._conclude(data, result)
+
+    @contextmanager
+    def _seeded(self, device: torch.device) -> Iterator[None]:
+        """Draw from the method's seed within the block; whoever draws after it goes on as if it had not been."""
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(int(self.seed))
+            yield
+
+    def _prepare(self, train_pairs: PairedDataset, device: torch.device, runtime: Runtime) -> PairBatches:
+        """Fit the scalings, build the network, and make the training pairs a source of batches."""
+        vectors = train_pairs.class_embeddings
+        self._facts = {
+            "n_classes": len(train_pairs.class_names),
+            "d_class": 0 if vectors is None else vectors.shape[1],
+        }
+        self.scalings_ = {
+            "image": self._scaling("image").fit(train_pairs.image),
+            "text": self._scaling("text").fit(train_pairs.text, train_pairs.text_mask),
+        }
+        self._assemble(device)
+        data = PairBatches(
+            train_pairs,
+            self.scalings_["image"],
+            self.scalings_["text"],
+            device=device,
+            memory_bytes=runtime.memory_bytes,
+        )
+        self._initialise(data)
+        return data
+
+    def _conclude(self, data: PairBatches, result: TrainingResult) -> None:
+        self._settle(data)
         self.history_, self.best_epoch_, self.best_score_ = result.history, result.best_epoch, result.best_score
 
     def _assemble(self, device: torch.device) -> None:
@@ -139,33 +165,20 @@ class DeepMethod(Method):
         Nothing by default; a function of weights and pairs alone, so that a resumed run repeats it.
         """
 
-    def _train(
-        self,
-        data: PairBatches,
-        plan: TrainingPlan,
-        train_pairs: PairedDataset,
-        validation: PairedDataset | None,
-        runtime: Runtime,
-        score: ValidationScore,
-    ) -> TrainingResult:
-        validate = None
-        if validation is not None:
-            held_out = self._held_out(validation, data.device, runtime.memory_bytes)
+    def _validation(
+        self, data: PairBatches, validation: PairedDataset | None, runtime: Runtime, score: ValidationScore
+    ) -> Callable[[], float] | None:
+        """What scores the network as it stands; None without validation pairs."""
+        if validation is None:
+            return None
+        held_out = self._held_out(validation, data.device, runtime.memory_bytes)
 
-            def validate() -> float:
-                self._settle(data)
-                image, text = (self._codes(source, name) for name, source in held_out.items())
-                return score(image, text, validation.labels)
+        def validate() -> float:
+            self._settle(data)
+            image, text = (self._codes(source, name) for name, source in held_out.items())
+            return score(image, text, validation.labels)
 
-        return train(
-            self.network_,
-            data,
-            plan,
-            runtime=runtime,
-            fingerprint=self.fingerprint(train_pairs, validation, runtime),
-            validate=validate,
-            title=type(self).__name__,
-        )
+        return validate
 
     def _held_out(self, validation: PairedDataset, device: torch.device, memory_bytes: int) -> dict[str, FeatureSource]:
         image, text = self.scalings_["image"], self.scalings_["text"]

@@ -145,6 +145,7 @@ class MDVAE(DeclaredMethod):
 
     summary: ClassVar[str] = "variational autoencoders that part shared from modality-specific codes, and a fused prior"
     reference: ClassVar[str] = "Tian et al., SIGIR 2022"
+    rounding_grows: ClassVar[bool] = True
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("standardize", "center-l2")}
     budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
         "reconstruction": (0.03, 10.0),

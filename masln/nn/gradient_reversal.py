@@ -12,10 +12,15 @@ __all__ = ["reversal_schedule", "reverse_gradient"]
 
 
 class _ReverseGradient(torch.autograd.Function):
+    generate_vmap_rule = True  # so that seeds can train in one pass
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, strength: float) -> Tensor:
-        ctx.strength = strength
+    def forward(x: Tensor, strength: float) -> Tensor:
         return x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
+        ctx.strength = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:

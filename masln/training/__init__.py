@@ -5,15 +5,13 @@ from __future__ import annotations
 from masln.progress import progress_bar
 from masln.saving import write_atomically
 from masln.training.batches import Batch, FeatureSource, PairBatches, scaled_bytes
-from masln.training.loop import (
-    Objective,
-    TrainableNetwork,
-    TrainingInterruptedError,
-    TrainingResult,
-    train,
-)
+from masln.training.course import TrainingResult
+from masln.training.loop import TrainableNetwork, TrainingInterruptedError, train
+from masln.training.objective import Objective
 from masln.training.plan import SCHEDULES, TrainingPlan
+from masln.training.random_streams import RandomStreams
 from masln.training.runtime import DEVICES, PRECISIONS, Runtime, autocast, resolve_device
+from masln.training.seeds import NotBatchedError, train_seeds
 from masln.training.trackers import JsonLines, TensorBoard
 
 __all__ = [
@@ -23,8 +21,10 @@ __all__ = [
     "Batch",
     "FeatureSource",
     "JsonLines",
+    "NotBatchedError",
     "Objective",
     "PairBatches",
+    "RandomStreams",
     "Runtime",
     "TensorBoard",
     "TrainableNetwork",
@@ -36,5 +36,6 @@ __all__ = [
     "resolve_device",
     "scaled_bytes",
     "train",
+    "train_seeds",
     "write_atomically",
 ]

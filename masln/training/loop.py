@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import copy
-import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from masln.errors import CheckpointError, DataError
+from masln.errors import CheckpointError
 from masln.progress import progress_bar
 from masln.training.batches import Batch, PairBatches
 from masln.training.checkpoint import load_checkpoint, random_states, restore_random_states, save_checkpoint
+from masln.training.course import Course, State, TrainingResult, add_figures
 from masln.training.interrupt import InterruptGuard
+from masln.training.objective import GroupOptimisers, Objective
 from masln.training.plan import TrainingPlan
 from masln.training.runtime import Runtime, autocast
 
-__all__ = ["Objective", "TrainableNetwork", "TrainingInterruptedError", "TrainingResult", "train"]
-
-
-class Objective(NamedTuple):
-    """One loss and the parameter group that minimises it, with figures to log."""
-
-    group: str
-    loss: Tensor
-    figures: dict[str, Tensor]
+__all__ = ["TrainableNetwork", "TrainingInterruptedError", "train"]
 
 
 class TrainableNetwork(Protocol):
@@ -47,31 +37,6 @@ class TrainableNetwork(Protocol):
 
 class TrainingInterruptedError(CheckpointError):
     """Ctrl-C: the state is saved and the run can be resumed."""
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """What training came to.
-
-    Attributes:
-        history: One dictionary of mean figures an epoch.
-        best_epoch: Epochs after which the kept weights stood; the last without early stopping.
-        best_score: Their validation score; None without validation.
-    """
-
-    history: list[dict[str, float]]
-    best_epoch: int
-    best_score: float | None
-
-
-@dataclass
-class _State:
-    """Where a run stands; together with weights, optimisers and random states, the checkpoint."""
-
-    epoch: int = 0
-    step: int = 0
-    best_epoch: int = 0
-    best_score: float | None = None
 
 
 def train(
@@ -114,46 +79,29 @@ class _Training:
         validate: Callable[[], float] | None,
     ) -> None:
         self.network, self.data, self.plan, self.runtime = network, data, plan, runtime
-        self.fingerprint, self.validate = fingerprint, validate
+        self.fingerprint = fingerprint
         self.trainable: TrainableNetwork = network  # type: ignore[assignment]
-        self.groups = self.trainable.parameter_groups()
-        self.optimisers = {
-            name: torch.optim.AdamW(
-                parameters,
-                lr=plan.learning_rate,
-                betas=(plan.beta1, 0.999),
-                weight_decay=plan.weight_decay,
-                fused=data.device.type in ("cpu", "cuda"),
-            )
-            for name, parameters in self.groups.items()
-        }
-        self.state = _State()
-        self.best_weights: dict[str, Tensor] | None = None
-        self.history: list[dict[str, float]] = []
-        self.sums: dict[str, Tensor] = {}
+        self.optimisers = GroupOptimisers(self.trainable.parameter_groups(), plan)
+        self.course = Course(network, plan, runtime, validate)
         self.saved_at = time.monotonic()
-        self.sum_type = torch.float32 if data.device.type == "mps" else torch.float64  # mps has no float64
 
     def run(self, title: str) -> TrainingResult:
+        course = self.course
         if self.runtime.resume and self.runtime.checkpoint and self.runtime.checkpoint.exists():
             self._restore()
-        self._tell({"restart": len(self.history)})
+        course.tell({"restart": len(course.history)})
         with (
             InterruptGuard() as guard,
             progress_bar(title, self.plan.last_epoch, show=self.runtime.progress) as advance,
         ):
-            advance(self.state.epoch)
-            while self.state.epoch < self.plan.last_epoch and not self._out_of_patience():
+            advance(course.state.epoch)
+            while not course.finished:
                 self._run_epoch(guard)
-                advance(1, "".join(f"{k} {v:.3f}  " for k, v in self.history[-1].items() if k != "epoch"))
-        if self.best_weights is not None:
-            self.network.load_state_dict(self.best_weights)
-        self.network.eval()
-        best = self.state.best_epoch if self.validate else self.state.epoch
-        return TrainingResult(self.history, best, self.state.best_score)
+                advance(1, "".join(f"{k} {v:.3f}  " for k, v in course.history[-1].items() if k != "epoch"))
+        return course.finish()
 
     def _run_epoch(self, guard: InterruptGuard) -> None:
-        state, plan, n = self.state, self.plan, len(self.data)
+        state, plan, n = self.course.state, self.plan, len(self.data)
         batches = plan.batches(n, state.epoch, smallest=getattr(self.network, "smallest_batch", 1))
         steps = len(batches)
         self.network.train()
@@ -163,7 +111,7 @@ class _Training:
             state.step = step + 1
             if state.step < steps:
                 self._save_if_due(guard)
-        self._end_epoch(n)
+        self.course.end_epoch(n)
         self._save_if_due(guard)
 
     def _take_step(self, batch: Batch, progress: float, count: int) -> None:
@@ -174,46 +122,8 @@ class _Training:
                 objective = next(objectives, None)
             if objective is None:
                 return
-            parameters, optimiser = self.groups[objective.group], self.optimisers[objective.group]
-            optimiser.zero_grad()
-            objective.loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
-            if self.plan.clip_norm:
-                nn.utils.clip_grad_norm_(parameters, self.plan.clip_norm)
-            for settings in optimiser.param_groups:
-                settings["lr"] = learning_rate
-            optimiser.step()
-            for name, value in objective.figures.items():
-                value = value.detach().to(self.sum_type) * count
-                self.sums[name] = self.sums[name] + value if name in self.sums else value
-
-    def _end_epoch(self, n: int) -> None:
-        state = self.state
-        figures = {name: float(value) / n for name, value in self.sums.items()}
-        broken = [name for name, value in figures.items() if not math.isfinite(value)]
-        if broken:
-            raise DataError(
-                f"the {broken[0]} loss is not finite in epoch {state.epoch + 1}; "
-                f"lower the learning rate, set clip_norm, or look at the scale of the features"
-            )
-        self.sums, state.step, state.epoch = {}, 0, state.epoch + 1
-        if self.validate:
-            self.network.eval()
-            score = figures["validation_map"] = self.validate()
-            if not self.plan.patience:
-                state.best_score, state.best_epoch = score, state.epoch
-            elif state.best_score is None or score > state.best_score:
-                state.best_score, state.best_epoch = score, state.epoch
-                self.best_weights = copy.deepcopy(self.network.state_dict())
-        self.history.append({"epoch": state.epoch, **figures})
-        self._tell(self.history[-1])
-
-    def _out_of_patience(self) -> bool:
-        waited = self.state.epoch - self.state.best_epoch
-        return bool(self.validate and self.plan.patience and waited >= self.plan.patience)
-
-    def _tell(self, event: dict[str, Any]) -> None:
-        for tracker in self.runtime.trackers:
-            tracker(event)
+            self.optimisers.lower(objective.group, objective.loss, learning_rate)
+            add_figures(self.course.sums, objective.figures, count)
 
     def _save_if_due(self, guard: InterruptGuard) -> None:
         path = self.runtime.checkpoint
@@ -223,17 +133,18 @@ class _Training:
             self.saved_at = time.monotonic()
         if guard.requested:
             where = f"saved to {path}; add --resume to go on" if path else "nothing was to be saved"
-            raise TrainingInterruptedError(f"interrupted in epoch {self.state.epoch + 1}: {where}")
+            raise TrainingInterruptedError(f"interrupted in epoch {self.course.state.epoch + 1}: {where}")
 
     def _snapshot(self) -> dict[str, Any]:
+        course = self.course
         return {
             "fingerprint": self.fingerprint,
-            "state": vars(self.state),
+            "state": vars(course.state),
             "network": self.network.state_dict(),
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-            "best_weights": self.best_weights,
-            "history": self.history,
-            "sums": self.sums,
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.by_group.items()},
+            "best_weights": course.best_weights,
+            "history": course.history,
+            "sums": course.sums,
             "random": random_states(self.data.device),
         }
 
@@ -241,8 +152,9 @@ class _Training:
         assert self.runtime.checkpoint is not None
         saved = load_checkpoint(self.runtime.checkpoint, fingerprint=self.fingerprint, device=self.data.device)
         self.network.load_state_dict(saved["network"])
-        for name, optimiser in self.optimisers.items():
+        for name, optimiser in self.optimisers.by_group.items():
             optimiser.load_state_dict(saved["optimisers"][name])
-        self.state = _State(**saved["state"])
-        self.best_weights, self.history, self.sums = saved["best_weights"], saved["history"], saved["sums"]
+        course = self.course
+        course.state = State(**saved["state"])
+        course.best_weights, course.history, course.sums = saved["best_weights"], saved["history"], saved["sums"]
         restore_random_states(saved["random"], self.data.device)

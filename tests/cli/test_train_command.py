@@ -96,6 +96,16 @@ def test_a_run_goes_on_where_it_stopped(masln, bundle):
     assert done.code == 2 and "nothing to resume" in done.err
 
 
+def test_seeds_train_in_one_pass_on_request(masln, bundle):
+    words = ["train", "--data", str(bundle), "--out", "run", "--seeds", "2", "--batch-seeds", "--baselines", ""]
+    refused = masln(*words, "--device", "cpu", *SETTINGS)
+    assert refused.code == 2 and "--no-select" in refused.err and not Path("run").exists()
+    assert masln(*words, *FAST).code == 0
+    for seed in (0, 1):
+        facts = json.loads(Path(f"run/masln/split0-seed{seed}/metrics.json").read_text())
+        assert facts["seeds_together"] == 2
+
+
 def test_options_files_and_settings_end_in_the_saved_configuration(masln, bundle):
     from masln.experiments import read_config
 

@@ -208,6 +208,8 @@ def test_values_that_are_no_grid_are_refused(bundle, tmp_path):
         Grid("../up", tuple(entries_of(linear(bundle))))
     with pytest.raises(ConfigError, match="baselines"):
         GridEntry("cca", linear(bundle))
+    with pytest.raises(ConfigError, match="leave out batch_seeds"):
+        GridEntry("one", RunConfig(baselines=(), select=False, batch_seeds=True))
     (tmp_path / "grids").mkdir()
     (tmp_path / "grids" / "other.yaml").write_text("entries: [1]")
     with pytest.raises(ConfigError, match=r"other\.yaml is no grid of runs"):

@@ -53,8 +53,7 @@ class Change:
     def __enter__(self) -> Change:
         self._lock = Journal(self.folder / LOCK, {"lock": "gallery"})
         try:
-            if (self.folder / MANIFEST).is_file():
-                self.gallery.load()  # another process may have changed it since
+            self.gallery.load()  # another process may have changed it since
             self.manifest = json.loads(json.dumps(self.gallery.manifest))
             self.manifest["generation"] = self.generation = self.gallery.manifest["generation"] + 1
             self._delete_unnamed()
@@ -153,9 +152,9 @@ class Change:
             entries[modality]["recall"] = recall_at(found, exact)
 
     def _delete_unnamed(self) -> None:
-        """Delete what a kill, an error or an earlier change left."""
+        """Delete what a kill, an error or an earlier change left; the manifest on disk says what belongs."""
         named = {MANIFEST, LOCK}
-        for entry in self.gallery.manifest["sides"].values():
+        for entry in json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))["sides"].values():
             named |= {own["folder"] for own in entry["segments"]} | {entry["removed"], entry["index"]}
         for path in self.folder.iterdir():
             if path.name in named:

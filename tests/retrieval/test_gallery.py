@@ -149,6 +149,26 @@ def test_a_gallery_appears_whole_or_not_at_all(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "codes", "gallery", "more"]
 
 
+def test_what_goes_wrong_once_the_change_is_made_takes_nothing_of_it_away(tmp_path, monkeypatch):
+    """Ctrl-C, or a disk that refuses, between the manifest's new name and the end of the call."""
+    gallery = built(tmp_path)
+    more = write_drawn(tmp_path / "more", 5, seed=7, prefix="new")
+    inner, loads = Gallery.load, []
+
+    def load(self):
+        loads.append(self)
+        if len(loads) == 2:  # the first reads the gallery before the change
+            raise KeyboardInterrupt
+        inner(self)
+
+    monkeypatch.setattr(Gallery, "load", load)
+    with pytest.raises(KeyboardInterrupt):
+        gallery.add(more)
+    opened = Gallery(gallery.folder)
+    assert len(opened) == 2 * 45
+    assert found_ids(opened, "image", draw_codes(5, seed=7), k=1) == [[f"new{row}"] for row in range(5)]
+
+
 def test_a_second_writer_waits_outside(tmp_path):
     gallery = built(tmp_path)
     more = write_drawn(tmp_path / "more", prefix="new")

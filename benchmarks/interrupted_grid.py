@@ -33,7 +33,7 @@ from masln.data import DEFAULT_DATASET
 from masln.experiments import Grid, GridResult, RunConfig, entries_of, run_grid
 from masln.training import write_atomically
 
-EPOCHS = 30  # of a run; more than the 15 seconds after which one leaves its first checkpoint
+EPOCHS = 100  # of a run; more than the 15 seconds after which one leaves its first checkpoint
 COSTS = ("processor_seconds", "peak_memory")
 
 
@@ -61,17 +61,20 @@ def state(directory: Path) -> dict[str, int]:
 def kill_at(directory: Path, data: str, epoch: int) -> dict[str, Any]:
     """Begin the grid, or go on with it, and kill its whole process group once so many epochs of all are on record."""
     command = [sys.executable, "-m", "benchmarks.interrupted_grid", "--data", data, "--only-run", str(directory)]
-    logs = {path: path.stat().st_size for path in directory.rglob("run.log")}
+    before = _records(directory)
     process = subprocess.Popen(command, start_new_session=True)
-    while process.poll() is None and (
-        state(directory)["epochs"] < epoch or {p: p.stat().st_size for p in directory.rglob("run.log")} == logs
-    ):
+    while process.poll() is None and (state(directory)["epochs"] < epoch or _records(directory) == before):
         time.sleep(0.02)
     ended = process.poll() is not None
     if not ended:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     return {"at_epoch": epoch, "had_ended": ended, **state(directory)}
+
+
+def _records(directory: Path) -> dict[Path, int]:
+    """Size of each record of epochs; one that grows shows that a run goes on."""
+    return {path: path.stat().st_size for path in directory.rglob("events.jsonl")}
 
 
 @contextmanager

@@ -55,6 +55,8 @@ def accuracy_block() -> str:
     if not result:
         return ""
     rows = []
+    runs = [run for study in result["datasets"].values() for run in study["runs"] if run["method"] == "cca"]
+    width = "" if all("n_components" in run["hyperparameters"] for run in runs) else ", ridge CCA with 64 components"
     for name, study in result["datasets"].items():
         found = {(row["part"], row["method"]): row for row in study["rows"]}
         for part in ("unseen", "seen"):
@@ -75,7 +77,7 @@ def accuracy_block() -> str:
     return (
         f"mAP@all, both directions averaged, mean over {result['splits']} random class splits with its 95% Student "
         f"interval; codes block-normalised (transductive). Unseen classes search the training items of those classes, "
-        f"seen ones the test items. Each run chooses on validation classes (`benchmarks/comparison.py`); the class "
+        f"seen ones the test items. Each run chooses on validation classes{width} (`benchmarks/comparison.py`); the class "
         f"splits are seeded from {result['first_split']} on, apart from those that MASLN's defaults were chosen on.\n\n"
         f"{markdown_table(rows)}\n"
     )

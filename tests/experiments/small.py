@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 from masln.data import bundle_hash, load_dataset, write_bundle
-from masln.experiments import Experiment, Grid, GridEntry, GridResult, GridTable, RunConfig, run_grid
+from masln.experiments import Experiment, Grid, GridResult, GridTable, RunConfig, entries_of, run_grid
 from masln.experiments.grid import grid_runs
 from masln.experiments.grid_run import make_run
 from tests.conftest import add_label_sets, make_pairs
@@ -42,8 +41,7 @@ def small_config(bundle: Path, **values: Any) -> RunConfig:
 def table_of(done: Experiment) -> GridTable:
     """The records of an experiment as a table of a grid."""
     facts = done.records[0].facts
-    entry = GridEntry(done.config.method, dataclasses.replace(done.config, baselines=()))
-    return GridTable((entry,), facts["data"], facts["data_hash"], done.records)
+    return GridTable(tuple(entries_of(done.config)), facts["data"], facts["data_hash"], done.records)
 
 
 def make_grid_here(grid: Grid, directory: Path) -> GridResult:

@@ -78,8 +78,8 @@ def accuracy_block() -> str:
         f"mAP@all, both directions averaged, mean over {result['splits']} random class splits with its 95% Student "
         f"interval; codes block-normalised (transductive). Unseen classes search the training items of those classes, "
         f"seen ones the test items. Each run chooses on validation classes{width} (`benchmarks/comparison.py`); the "
-        f"class splits are seeded from {result['first_split']} on, apart from those that MASLN's defaults were chosen on.\n\n"
-        f"{markdown_table(rows)}\n"
+        f"class splits are seeded from {result['first_split']} on, apart from those that MASLN's defaults were chosen "
+        f"on.\n\n{markdown_table(rows)}\n"
     )
 
 

@@ -97,6 +97,13 @@ def student_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def _differences(values: ArrayLike, baseline: ArrayLike, axis: str) -> NDArray[np.float64]:
+    ours, theirs = _finite(values, "values"), _finite(baseline, "baseline")
+    if ours.shape != theirs.shape or ours.ndim != 1:
+        raise DataError(f"a paired test needs two ({axis},) arrays of one length, not {ours.shape} and {theirs.shape}")
+    return ours - theirs
+
+
 def paired_permutation_test(
     values: ArrayLike, baseline: ArrayLike, *, permutations: int = 10_000, seed: int = 0
 ) -> float:
@@ -115,10 +122,7 @@ def paired_permutation_test(
     Raises:
         DataError: Different shapes, no value, or a value that is not finite.
     """
-    ours, theirs = _finite(values, "values"), _finite(baseline, "baseline")
-    if ours.shape != theirs.shape or ours.ndim != 1:
-        raise DataError(f"a paired test needs two (m,) arrays of one length, not {ours.shape} and {theirs.shape}")
-    differences = ours - theirs
+    differences = _differences(values, baseline, "m")
     differences = differences[differences != 0.0]
     if len(differences) == 0:
         return 1.0
@@ -154,10 +158,7 @@ def paired_t_test(values: ArrayLike, baseline: ArrayLike) -> float:
     Raises:
         DataError: Different shapes, no value, or a value that is not finite.
     """
-    ours, theirs = _finite(values, "values"), _finite(baseline, "baseline")
-    if ours.shape != theirs.shape or ours.ndim != 1:
-        raise DataError(f"a paired test needs two (runs,) arrays of one length, not {ours.shape} and {theirs.shape}")
-    differences = ours - theirs
+    differences = _differences(values, baseline, "runs")
     if len(differences) < 2:
         return float("nan")
     if np.ptp(differences) == 0.0:  # t is infinite, or 0 / 0

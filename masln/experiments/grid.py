@@ -17,6 +17,7 @@ from masln.experiments.config import RunConfig, read_config
 from masln.experiments.directory import RUNS, RunDirectory, write_yaml
 from masln.experiments.record import RunRecord
 from masln.experiments.runs import runs_of
+from masln.features.pretrained import content_hash
 from masln.models import make_method
 
 __all__ = [
@@ -128,11 +129,19 @@ def is_finished(folder: Path, config: RunConfig) -> bool:
 def run_key(config: RunConfig, data_hash: str) -> str:
     """SHA-256 of all that makes a run what it is: its configuration, its data and the version of masln.
 
-    The device is left out, and the data count by their hash wherever they lie.
+    The device is left out, and the data count by their hash wherever they lie, as do files of class vectors.
     """
     values = config.to_dict() | {"data": data_hash, "masln": __version__}
+    values["class_vectors"] = _by_content(config.class_vectors)
     del values["device"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _by_content(kind: str) -> str | list[str]:
+    """Kind of class vectors; of a file, or a folder of attributes, what is in it."""
+    path = Path(kind)
+    files = sorted(path.glob("*")) if path.is_dir() else [path]
+    return [content_hash(file) for file in files if file.is_file()] or kind
 
 
 def grid_runs(config: RunConfig, data_hash: str) -> list[GridRun]:

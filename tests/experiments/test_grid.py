@@ -201,6 +201,16 @@ def test_what_is_wrong_is_said_before_anything_is_written(bundle, tmp_path, chan
     assert not (tmp_path / "grid").exists()
 
 
+def test_a_key_depends_on_what_is_in_a_file_of_class_vectors_not_on_where_it_lies(bundle, tmp_path):
+    base = dataclasses.replace(linear(bundle), baselines=(), splits=1)
+    keys = []
+    for name, text in (("a.txt", "1 2\n"), ("b.txt", "1 2\n"), ("c.txt", "1 3\n")):
+        (tmp_path / name).write_text(text)
+        (run,) = grid_runs(dataclasses.replace(base, class_vectors=str(tmp_path / name)), "data")
+        keys.append(run.key)
+    assert keys[0] == keys[1] != keys[2]
+
+
 def test_values_that_are_no_grid_are_refused(bundle, tmp_path):
     with pytest.raises(ConfigError, match="has no entry"):
         Grid("empty", ())

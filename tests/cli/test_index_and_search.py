@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 
@@ -84,3 +85,22 @@ def test_mistakes_are_one_line(masln, trained, gallery):
         done = masln(*arguments)
         assert done.code == 2 and message in done.err and done.err.count("\n") == 1, (arguments, done.err)
     assert sorted(path.name for path in Path().iterdir()) == ["gallery"]
+
+
+def test_real_photos_and_captions_find_themselves(masln, shared_data):
+    photos = pd.read_csv(shared_data / "rsicd" / "photos.csv")
+    classes = ["Airport", "Beach", "Bridge", "Forest", "Port", "Viaduct"]
+    chosen = photos[photos["class"].isin(classes)].groupby(["class", "split"]).head(6)
+    chosen[["image", "class", "split", "caption_1"]].to_csv("photos.csv", index=False)
+    folder = str(shared_data / "rsicd" / "photos")
+    arguments = ["--images", folder, "--table", "photos.csv", "--text-column", "caption_1", "--out", "bundle"]
+    assert (done := masln("prepare", *arguments)).code == 0, done.err
+    arguments = ["--data", "bundle", "--method", "cca", "--no-select", "--baselines", "", "--no-plots", "--out", "run"]
+    assert (done := masln("train", *arguments)).code == 0, done.err
+    assert (done := masln("index", "build", "run", "--from", "bundle", "--out", "gallery")).code == 0, done.err
+    own = chosen.iloc[0]
+    for query in ([own["caption_1"], "--find", "text"], ["--image", f"{folder}/{own['image']}", "--find", "image"]):
+        hit = json.loads(masln("search", "gallery", *query, "--k", "1", "--json").out)["hits"][0]
+        assert hit["class"] == own["class"] and hit["score"] > 0.999
+    found = json.loads(masln("search", "gallery", own["caption_1"], "--class", "Port", "--json").out)["hits"]
+    assert found and {hit["class"] for hit in found} == {"Port"}

@@ -6,14 +6,17 @@
 Each table is that of ``masln compare --data BUNDLE --split seen_unseen --normalize block --seed 1000``: every method
 chooses on validation classes from a search space of its own and is fitted on all seen classes; queries search the test
 items. Class splits are seeded from 1000 on, apart from those (100 to 102) on whose validation classes defaults were
-chosen. Each method on each split is an experiment of its own in RUNS, one class split after the other: a run that is
-there is never made again, a method that is new joins the table, and a table holds the class splits that all of its
-methods have. Several calls may share RUNS where their datasets differ: one a core (``taskset``) and none waits.
+chosen. Each method on each split is an experiment of its own in RUNS, one class split after the other. The figures of
+a run are kept as lines of ``benchmarks/results/runs/DATASET.csv``, so a table grows call by call: what is kept is not
+run again unless the data, the protocol, or the defaults or search space of its method have changed (after another
+change of a method's code, delete its lines), and ``--tabulate`` runs nothing. Several calls may share RUNS where their
+datasets or methods differ: one a core and none waits. Tests over queries need the runs themselves: ``masln report``
+on the folders of RUNS makes them.
 
 On ``photos``, the RSICD photos with a caption each (``--captions each``: with five), a method that takes sequences gets
 regions and words, any other the means of both; the pairs are the same.
 
-Time is that of the processor. A method that fails is not in the table, and the JSON says why.
+Time is that of the processor. A method that fails is not in the table, and this says why when it ends.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from typing import Any
 import click
 
 from benchmarks.datasets import photo_bundles, research_bundles
+from benchmarks.kept_figures import KeptFigures
 from masln.data import bundle_hash, load_dataset
 from masln.errors import MaslnError, RunFailedError
 from masln.evaluation import Protocol
@@ -73,9 +77,14 @@ def run_method(name: str, data: Path, directory: Path, *, protocol: Protocol, se
     return [dataclasses.replace(record, facts={**record.facts, "split": seed}) for record in records]
 
 
-def table_of(records: list[RunRecord]) -> list[dict[str, Any]]:
-    """Rows of all methods of one dataset, tested against CCA together."""
-    return [row for row in rows_with_cost(records, baseline="cca") if row["part"] in PARTS]
+def table_of(figures: KeptFigures, protocol: Protocol, splits: range) -> dict[str, Any] | None:
+    """Rows of one dataset, tested against CCA together, and how many class splits methods that are not in it have."""
+    records, partial = figures.records(splits)
+    if not records:
+        return None
+    rows = rows_with_cost(records, baseline="cca")
+    count = len({record.facts["split"] for record in records})
+    return {"splits": count, "protocol": protocol.describe(), "rows": rows, "partial": partial}
 
 
 @click.command()
@@ -87,6 +96,7 @@ def table_of(records: list[RunRecord]) -> list[dict[str, Any]]:
 @click.option("--first-split", default=1000, show_default=True, help="Seed of the first class split.")
 @click.option("--relevance", type=click.Choice(["class", "instance"]), default="class", show_default=True)
 @click.option("--captions", type=click.Choice(["first", "each"]), default="first", show_default=True)
+@click.option("--tabulate", is_flag=True, help="Make the tables of what is kept, and no run.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("benchmarks/results/all_methods.json"))
 def main(
     data_root: Path,
@@ -97,42 +107,50 @@ def main(
     first_split: int,
     relevance: str,
     captions: str,
+    tabulate: bool,
     out: Path,
 ) -> None:
-    """Run what is missing; write the tables as JSON and Markdown, anew whenever all methods have one split more."""
+    """Run what is not kept; write the tables as JSON and Markdown, anew whenever all methods have one split more."""
     bundles = make_bundles(datasets.split(","), captions, data_root, runs / "bundles")
-    names = comparison_methods("cca,chance," + methods, "")
+    names = [] if tabulate else comparison_methods("cca,chance," + methods, "")
     protocol = dataclasses.replace(PROTOCOL, relevance=relevance)
-    tables = json.loads(out.read_text(encoding="utf-8"))["tables"] if out.exists() else {}
-    result = {"first_split": first_split, "tables": tables}
+    seeds = range(first_split, first_split + splits)
     for dataset in datasets.split(","):
         place = runs / (dataset if relevance == "class" else f"{dataset}-{relevance}")
-        records: list[RunRecord] = []
+        place = place.with_name(place.name + ("-captions" if captions == "each" else ""))
+        facts = {"data": bundle_hash(load_dataset(str(bundles[dataset]))), "protocol": protocol}
+        figures = KeptFigures(out.parent / "runs" / f"{place.name}.csv", **facts)
         failed: dict[str, str] = {}
-        for seed in range(first_split, first_split + splits):
-            with progress_bar(f"{dataset}, class split {seed}", len(names), show=True) as advance:
-                for name in (name for name in names if name not in failed):
+        for seed in seeds:
+            missing = [name for name in names if name not in failed and not figures.has(name, seed)]
+            with progress_bar(f"{dataset}, class split {seed}", len(missing), show=True) as advance:
+                for name in missing:
                     data, directory = bundle_for(name, dataset, bundles), place / name / str(seed)
                     try:
-                        records += run_method(name, data, directory, protocol=protocol, seed=seed)
+                        figures.keep(run_method(name, data, directory, protocol=protocol, seed=seed), parts=PARTS)
                     except MaslnError as error:
                         failed[name] = str(error)
                     advance()
-            kept = [record for record in records if record.method.split(",")[0] not in failed]
-            facts = {"dataset": dataset, "splits": seed + 1 - first_split, "protocol": protocol.describe()}
-            tables[place.name] = {**facts, "rows": table_of(kept), "failed": failed}
-            _write(result, out)
+            if missing or seed == seeds[-1]:
+                _write(place.name, table_of(figures, protocol, seeds), first_split, out)
         for name, reason in failed.items():
             click.echo(f"{dataset}, {name}: {reason}")
 
 
-def _write(result: dict[str, Any], out: Path) -> None:
+def _write(name: str, table: dict[str, Any] | None, first_split: int, out: Path) -> None:
+    """Put a table beside those of other datasets."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, (json.dumps(result, indent=1) + "\n").encode())
+    tables = json.loads(out.read_text(encoding="utf-8"))["tables"] if out.exists() else {}
+    if table is not None:
+        tables[name] = table
+    write_atomically(out, (json.dumps({"first_split": first_split, "tables": tables}, indent=1) + "\n").encode())
     parts = ["# Every method\n\nWritten by `benchmarks/all_methods.py`; p and wins against ridge CCA.\n"]
-    for name, found in result["tables"].items():
+    for dataset, found in tables.items():
         rows = markdown_table([comparison_cells(row) for row in found["rows"]])
-        parts.append(f"## {name}, {found['splits']} class splits\n\n{found['protocol']}\n\n{rows}")
+        parts.append(f"## {dataset}, {found['splits']} class splits\n\n{found['protocol']}\n\n{rows}")
+        if found.get("partial"):
+            fewer = ", ".join(f"`{method}` ({count})" for method, count in found["partial"].items())
+            parts.append(f"With fewer class splits: {fewer}.\n")
     write_atomically(out.with_suffix(".md"), "\n".join(parts).encode())
 
 

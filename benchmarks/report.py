@@ -119,20 +119,20 @@ def instances_block() -> str:
     """How well each method finds the very picture or caption, from the instance tables of ``all_methods.json``."""
     result = _read("all_methods")
     blocks = []
-    for study in result.get("tables", {}).values():
+    for name, study in result.get("tables", {}).items():
         if "relevance=instance" not in study["protocol"]:
             continue
         rows = []
         for row in study["rows"]:
             if row["part"] in ("unseen", "seen"):
                 cells = {"classes": row["part"], "method": f"`{row['method']}`"}
-                for name in ("R@1", "R@5", "R@10"):
-                    cells[name] = f"{row[name]['i2t']:.3f} / {row[name]['t2i']:.3f}"
+                for figure in ("R@1", "R@5", "R@10"):
+                    cells[figure] = f"{row[figure]['i2t']:.3f} / {row[figure]['t2i']:.3f}"
                 ranks = row["median_rank"]
                 rows.append(cells | {"median rank": f"{ranks['i2t']:.1f} / {ranks['t2i']:.1f}"})
         blocks.append(
-            f"Instance retrieval on {study['dataset']}: the query's own picture or caption among the test pairs of its "
-            f"classes, image to text / text to image, mean over {study['splits']} class splits; methods that take "
+            f"Instance retrieval on {name.split('-')[0]}: the query's own picture or caption among the test pairs of "
+            f"its classes, image to text / text to image, mean over {study['splits']} class splits; methods that take "
             f"sequences get regions and words, others their means (`benchmarks/all_methods.py --relevance instance`):"
             f"\n\n{markdown_table(rows)}\n"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from masln.evaluation import DIRECTIONS, Evaluation
 __all__ = ["RunRecord", "record_of"]
 
 GENERALIZED, RERANKED = "generalized ", "reranked "
+_PER_QUERY = ("part", "direction", "row", "id", "label", "average_precision")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +28,13 @@ class RunRecord:
         parts: Part name to direction (``i2t``, ``t2i``, ``average``) to its figures, as in ``metrics.json``; those of
             a joint scorer are there twice, the second time with ``reranked`` before their names.
         per_query: Columns ``part``, ``direction``, ``row``, ``id``, ``label``, ``average_precision``; with relevance
-            ``instance`` also ``picture``, equal where captions describe one picture, and ``first_rank``.
+            ``instance`` also ``picture``, equal where captions describe one picture, and ``first_rank``. Without rows
+            where the figures alone were kept.
     """
 
     facts: Mapping[str, Any]
     parts: Mapping[str, Any]
-    per_query: pd.DataFrame
+    per_query: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_PER_QUERY)))
 
     @property
     def method(self) -> str:

@@ -25,7 +25,8 @@ def summary_rows(records: Sequence[RunRecord], *, baseline: str | None = None) -
     """Aggregate records into one row a part and method.
 
     The interval is Student's t over class splits (seeds averaged within each), over seeds where there is one
-    split, and the bootstrap over queries where there is one run. The harmonic mean of one run has none.
+    split, and the bootstrap over queries where there is one run. The harmonic mean of one run has none, nor has one run
+    whose queries were not kept.
 
     Args:
         records: Runs of one configuration.
@@ -36,8 +37,8 @@ def summary_rows(records: Sequence[RunRecord], *, baseline: str | None = None) -
 
     Returns:
         Rows with ``part``, ``method``, ``i2t``, ``t2i``, ``average``, ``low``, ``high``, ``interval`` (what it
-        is over), ``p_splits`` (None with one class split too), ``p`` (over queries) and ``wins`` (None without a
-        baseline), ``runs``. With relevance ``instance`` also ``R@k`` for
+        is over), ``p_splits`` (None with one class split too), ``p`` (over queries; None where records keep none) and
+        ``wins`` (None without a baseline), ``runs``. With relevance ``instance`` also ``R@k`` for
         each cutoff and ``median_rank``, each with ``i2t``, ``t2i`` and ``average`` (None of a harmonic mean).
     """
     methods = list(dict.fromkeys(record.method for record in records))
@@ -65,7 +66,7 @@ def _interval(records: Sequence[RunRecord], part: str) -> dict[str, Any]:
     values = list(by_split.values()) if len(by_split) > 1 else [record.map(part) for record in records]
     if len(values) > 1:
         interval = student_interval(values)
-    elif part == "harmonic":
+    elif part == "harmonic" or not len(records[0].per_query):
         return {"low": None, "high": None, "interval": None}
     else:
         interval, over = bootstrap_interval(records[0].average_precision(part).dropna().to_numpy()), "queries"
@@ -98,7 +99,8 @@ def _comparison(own: Sequence[RunRecord], other: Sequence[RunRecord], part: str)
     result: dict[str, Any] = {"wins": f"{wins.wins}/{len(ours)}"}
     if len(ours) > 1:
         result["p_splits"] = paired_t_test(list(ours.values()), list(theirs.values()))
-    if part != "harmonic":  # a figure of all queries at once has no per-query pairs
+    kept = all(len(record.per_query) for record in (*own, *other))
+    if part != "harmonic" and kept:  # a figure of all queries at once has no per-query pairs
         paired = pd.concat([_queries(own, part), _queries(other, part)], axis=1, join="inner").dropna()
         values = paired.to_numpy()
         result["p"] = paired_permutation_test(values[:, 0], values[:, 1])

@@ -135,3 +135,14 @@ def test_a_harmonic_mean_has_no_interval_of_queries_and_no_p():
 def test_a_baseline_that_did_not_run_is_passed_over():
     (row,) = summary_rows([record("masln", 0, 0, {"unseen": draw(0.5)})], baseline="cca")
     assert row["p"] is None
+
+
+def test_records_without_queries_have_the_same_figures_but_no_test_over_queries():
+    whole = [record(name, split, 0, {"unseen": draw(0.5)}) for name in ("masln", "cca") for split in range(3)]
+    bare = [RunRecord(own.facts, own.parts) for own in whole]
+    for with_queries, without in zip(
+        summary_rows(whole, baseline="cca"), summary_rows(bare, baseline="cca"), strict=True
+    ):
+        assert without == {**with_queries, "p": None}
+    (row,) = summary_rows(bare[:1])
+    assert (row["low"], row["high"], row["interval"]) == (None, None, None)

@@ -1,0 +1,141 @@
+"""Figures of runs kept as lines of a CSV file, so that a table of many runs grows over days and machines.
+
+A run's own directory holds the average precision of every query and its model, megabytes; what a table over class
+splits needs of it are these few lines. Tests over queries cannot be made from them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from masln.evaluation import Protocol
+from masln.experiments import RunRecord
+from masln.models import method_resolver
+from masln.registry import plain_parameters
+from masln.saving import write_atomically
+
+__all__ = ["DIRECTIONS", "KeptFigures", "settings_of"]
+
+DIRECTIONS = ("i2t", "t2i", "average")
+_FACTS = ("method", "split", "settings", "data", "protocol", "tried", "processor_seconds", "peak_memory")
+_COLUMNS = (*_FACTS, "part", "measure", *DIRECTIONS)
+
+
+def settings_of(name: str) -> str:
+    """Hash of a method's defaults and of the search space that it chooses from: with either, its runs are others."""
+    method = method_resolver.lookup(name)
+    told = {"defaults": plain_parameters(method()), "search_space": method.search_space}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+class KeptFigures:
+    """The kept runs of one dataset under one protocol.
+
+    Args:
+        file: The CSV; it need not be there.
+        data: Hash of the dataset.
+        protocol: Of the figures. Lines of other data, another protocol or other settings of a method do not count, and
+            go when the next run is kept.
+    """
+
+    def __init__(self, file: Path, *, data: str, protocol: Protocol) -> None:
+        self.file, self._facts = file, {"data": data[:12], "protocol": protocol.hash[:12]}
+        self._lines = self._read()
+
+    def _read(self) -> pd.DataFrame:
+        if not self.file.exists():
+            return pd.DataFrame(columns=list(_COLUMNS))
+        lines = pd.read_csv(self.file, dtype={"data": str, "protocol": str, "settings": str})
+        current = {name: settings_of(name) for name in set(map(_registered, lines["method"]))}
+        valid = lines["method"].map(_registered).map(current) == lines["settings"]
+        for name, value in self._facts.items():
+            valid &= lines[name] == value
+        return lines[valid]
+
+    def has(self, method: str, split: int) -> bool:
+        """Whether the run of a method, by its registered name, on a class split is kept."""
+        return bool(((self._lines["method"].map(_registered) == method) & (self._lines["split"] == split)).any())
+
+    def keep(self, records: Sequence[RunRecord], *, parts: Sequence[str]) -> None:
+        """Add runs and write the file."""
+        self._lines = self._read()  # another process may have added some since
+        new = [line for record in records for line in self._lines_of(record, parts)]
+        self._lines = pd.concat([self._lines, pd.DataFrame(new)]) if len(self._lines) else pd.DataFrame(new)
+        order = {part: number for number, part in enumerate(parts)}
+        self._lines = self._lines.sort_values(
+            ["method", "split", "part"], key=lambda own: own.map(order) if own.name == "part" else own, kind="stable"
+        )
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        table = self._lines.to_csv(index=False, columns=list(_COLUMNS), float_format="%.6g", lineterminator="\n")
+        write_atomically(self.file, table.encode())
+
+    def _lines_of(self, record: RunRecord, parts: Sequence[str]) -> list[dict[str, Any]]:
+        facts = self._facts | {
+            "method": record.method,
+            "split": record.facts["split"],
+            "settings": settings_of(_registered(record.method)),
+            "tried": max(len(record.facts["candidates"]), 1),
+            "processor_seconds": record.facts["processor_seconds"],
+            "peak_memory": record.facts.get("peak_memory"),
+        }
+        lines = []
+        for part in parts:
+            measures = {direction: record.parts[part][direction]["metrics"] for direction in DIRECTIONS}
+            for name in measures["average"]:
+                if name in ("mAP", "median_rank") or name.startswith("R@"):
+                    values = {direction: measures[direction][name] for direction in DIRECTIONS}
+                    lines.append(facts | {"part": part, "measure": name} | values)
+        return lines
+
+    def records(self, splits: Sequence[int]) -> tuple[list[RunRecord], dict[str, int]]:
+        """The runs of the methods that stand in the table, and the class splits that each other method has.
+
+        The table is over the first class splits, as many of them as leave it the most runs; a method stands in it that
+        has all of these.
+
+        Args:
+            splits: Seeds of the class splits, in their order.
+        """
+        own = {method: set(lines["split"]) for method, lines in self._lines.groupby("method", sort=False)}
+        counts = {method: _leading(splits, found) for method, found in own.items()}
+        over = max(
+            range(len(splits) + 1), key=lambda n: (n * sum(count >= n for count in counts.values()), n), default=0
+        )
+        chosen = [method for method, count in counts.items() if over and count >= over]
+        lines = self._lines[self._lines["method"].isin(chosen) & self._lines["split"].isin(splits[:over])]
+        records = [_record(run) for _, run in lines.groupby(["method", "split"], sort=False)]
+        return records, {method: count for method, count in counts.items() if method not in chosen}
+
+
+def _leading(splits: Sequence[int], found: set[int]) -> int:
+    return next((number for number, split in enumerate(splits) if split not in found), len(splits))
+
+
+def _registered(label: str) -> str:
+    """The method of a label, which tells of re-ranking too."""
+    return label.split(",")[0]
+
+
+def _record(lines: pd.DataFrame) -> RunRecord:
+    first = lines.iloc[0]
+    facts = {
+        "method": str(first["method"]),
+        "split": int(first["split"]),
+        "candidates": [{}] * int(first["tried"]),
+        "processor_seconds": float(first["processor_seconds"]),
+        "peak_memory": None if pd.isna(first["peak_memory"]) else int(first["peak_memory"]),
+    }
+    parts = {
+        str(part): {
+            direction: {"metrics": dict(zip(own["measure"], map(float, own[direction]), strict=True))}
+            for direction in DIRECTIONS
+        }
+        for part, own in lines.groupby("part", sort=False)
+    }
+    return RunRecord(facts, parts)

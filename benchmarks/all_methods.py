@@ -1,7 +1,7 @@
 """Every method on every dataset at hand under one protocol: figures, p and wins against ridge CCA, cost.
 
     python -m benchmarks.all_methods --data-root DIR --runs RUNS [--datasets NAMES] [--methods all] [--splits 10]
-        [--relevance class|instance]
+        [--seeds 1] [--relevance class|instance]
 
 Each table is that of ``masln compare --data BUNDLE --split seen_unseen --normalize block --seed 1000``: every method
 chooses on validation classes from a search space of its own and is fitted on all seen classes; queries search the test
@@ -26,6 +26,7 @@ import os
 os.environ.update(OMP_WAIT_POLICY="PASSIVE", OMP_NUM_THREADS="1")
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -65,16 +66,33 @@ def bundle_for(name: str, dataset: str, bundles: dict[str, Path]) -> Path:
     return sequences if sequences and takes else bundles[dataset]
 
 
-def run_method(name: str, data: Path, directory: Path, *, protocol: Protocol, seed: int) -> list[RunRecord]:
-    """The run of one method on the class split of this seed, in a process of its own; one that is there is read."""
-    config = RunConfig(name, str(data), baselines=(), protocol=protocol, seed=seed, device="cpu")
+def has_seed(name: str) -> bool:
+    """Whether a method draws anything."""
+    return "seed" in method_resolver.make(name).get_params()
+
+
+def run_method(name: str, data: Path, directory: Path, *, protocol: Protocol, split: int, seed: int) -> list[RunRecord]:
+    """The run of one method on the class split of this seed, in a process of its own; one that is there is read.
+
+    Args:
+        name: Of the method.
+        data: The bundle.
+        directory: Of the run.
+        protocol: Its figures are under.
+        split: Seed of the class split.
+        seed: Number of the method's seed, from 0; it is ``split`` and so many more.
+    """
+    data_name, method_seed = str(data), split + seed
+    config = RunConfig(
+        name, data_name, baselines=(), protocol=protocol, seed=split, method_seed=method_seed, device="cpu"
+    )
     if not is_finished(directory, config):
         task = directory, config, bundle_hash(load_dataset(str(data))), available_cores()
         (why,) = run_in_processes(make_run, [task], jobs=1, logs=[directory / "run.log"])
         if why:
             raise RunFailedError(why)
     records = read_experiment(directory).records
-    return [dataclasses.replace(record, facts={**record.facts, "split": seed}) for record in records]
+    return [dataclasses.replace(record, facts={**record.facts, "split": split, "seed": seed}) for record in records]
 
 
 def table_of(figures: KeptFigures, protocol: Protocol, splits: range) -> dict[str, Any] | None:
@@ -94,6 +112,7 @@ def table_of(figures: KeptFigures, protocol: Protocol, splits: range) -> dict[st
 @click.option("--methods", default="all", show_default=True)
 @click.option("--splits", default=10, show_default=True)
 @click.option("--first-split", default=1000, show_default=True, help="Seed of the first class split.")
+@click.option("--seeds", default=1, show_default=True, help="Of each method that has any, on each class split.")
 @click.option("--relevance", type=click.Choice(["class", "instance"]), default="class", show_default=True)
 @click.option("--captions", type=click.Choice(["first", "each"]), default="first", show_default=True)
 @click.option("--tabulate", is_flag=True, help="Make the tables of what is kept, and no run.")
@@ -105,6 +124,7 @@ def main(
     methods: str,
     splits: int,
     first_split: int,
+    seeds: int,
     relevance: str,
     captions: str,
     tabulate: bool,
@@ -114,25 +134,27 @@ def main(
     bundles = make_bundles(datasets.split(","), captions, data_root, runs / "bundles")
     names = [] if tabulate else comparison_methods("cca,chance," + methods, "")
     protocol = dataclasses.replace(PROTOCOL, relevance=relevance)
-    seeds = range(first_split, first_split + splits)
+    class_splits = range(first_split, first_split + splits)
     for dataset in datasets.split(","):
         place = runs / (dataset if relevance == "class" else f"{dataset}-{relevance}")
         place = place.with_name(place.name + ("-captions" if captions == "each" else ""))
         facts = {"data": bundle_hash(load_dataset(str(bundles[dataset]))), "protocol": protocol}
         figures = KeptFigures(out.parent / "runs" / f"{place.name}.csv", **facts)
         failed: dict[str, str] = {}
-        for seed in seeds:
-            missing = [name for name in names if name not in failed and not figures.has(name, seed)]
-            with progress_bar(f"{dataset}, class split {seed}", len(missing), show=True) as advance:
+        for split, seed in itertools.product(class_splits, range(seeds)):
+            wanted = [name for name in names if seed == 0 or has_seed(name)]
+            missing = [name for name in wanted if name not in failed and not figures.has(name, split, seed)]
+            with progress_bar(f"{dataset}, class split {split}, seed {seed}", len(missing), show=True) as advance:
                 for name in missing:
-                    data, directory = bundle_for(name, dataset, bundles), place / name / str(seed)
+                    data, directory = bundle_for(name, dataset, bundles), place / name / f"{split}-{seed}"
                     try:
-                        figures.keep(run_method(name, data, directory, protocol=protocol, seed=seed), parts=PARTS)
+                        found = run_method(name, data, directory, protocol=protocol, split=split, seed=seed)
+                        figures.keep(found, parts=PARTS)
                     except MaslnError as error:
                         failed[name] = str(error)
                     advance()
-            if missing or seed == seeds[-1]:
-                _write(place.name, table_of(figures, protocol, seeds), first_split, out)
+            if missing or split == class_splits[-1]:
+                _write(place.name, table_of(figures, protocol, class_splits), first_split, out)
         for name, reason in failed.items():
             click.echo(f"{dataset}, {name}: {reason}")
 

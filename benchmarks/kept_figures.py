@@ -23,7 +23,7 @@ from masln.saving import write_atomically
 __all__ = ["DIRECTIONS", "KeptFigures", "settings_of"]
 
 DIRECTIONS = ("i2t", "t2i", "average")
-_FACTS = ("method", "split", "settings", "data", "protocol", "tried", "processor_seconds", "peak_memory")
+_FACTS = ("method", "split", "seed", "settings", "data", "protocol", "tried", "processor_seconds", "peak_memory")
 _COLUMNS = (*_FACTS, "part", "measure", *DIRECTIONS)
 
 
@@ -58,9 +58,10 @@ class KeptFigures:
             valid &= lines[name] == value
         return lines[valid]
 
-    def has(self, method: str, split: int) -> bool:
+    def has(self, method: str, split: int, seed: int = 0) -> bool:
         """Whether the run of a method, by its registered name, on a class split is kept."""
-        return bool(((self._lines["method"].map(_registered) == method) & (self._lines["split"] == split)).any())
+        own = self._lines[self._lines["method"].map(_registered) == method]
+        return bool(((own["split"] == split) & (own["seed"] == seed)).any())
 
     def keep(self, records: Sequence[RunRecord], *, parts: Sequence[str]) -> None:
         """Add runs and write the file."""
@@ -69,7 +70,9 @@ class KeptFigures:
         self._lines = pd.concat([self._lines, pd.DataFrame(new)]) if len(self._lines) else pd.DataFrame(new)
         order = {part: number for number, part in enumerate(parts)}
         self._lines = self._lines.sort_values(
-            ["method", "split", "part"], key=lambda own: own.map(order) if own.name == "part" else own, kind="stable"
+            ["method", "split", "seed", "part"],
+            key=lambda own: own.map(order) if own.name == "part" else own,
+            kind="stable",
         )
         self.file.parent.mkdir(parents=True, exist_ok=True)
         table = self._lines.to_csv(index=False, columns=list(_COLUMNS), float_format="%.6g", lineterminator="\n")
@@ -79,6 +82,7 @@ class KeptFigures:
         facts = self._facts | {
             "method": record.method,
             "split": record.facts["split"],
+            "seed": record.facts["seed"],
             "settings": settings_of(_registered(record.method)),
             "tried": max(len(record.facts["candidates"]), 1),
             "processor_seconds": record.facts["processor_seconds"],
@@ -97,7 +101,7 @@ class KeptFigures:
         """The runs of the methods that stand in the table, and the class splits that each other method has.
 
         The table is over the first class splits, as many of them as leave it the most runs; a method stands in it that
-        has all of these.
+        has all of these, with the seeds that it has on each.
 
         Args:
             splits: Seeds of the class splits, in their order.
@@ -108,8 +112,12 @@ class KeptFigures:
             range(len(splits) + 1), key=lambda n: (n * sum(count >= n for count in counts.values()), n), default=0
         )
         chosen = [method for method, count in counts.items() if over and count >= over]
-        lines = self._lines[self._lines["method"].isin(chosen) & self._lines["split"].isin(splits[:over])]
-        records = [_record(run) for _, run in lines.groupby(["method", "split"], sort=False)]
+        records = []
+        for method in chosen:
+            lines = self._lines[(self._lines["method"] == method) & self._lines["split"].isin(splits[:over])]
+            seeds = set.intersection(*(set(own["seed"]) for _, own in lines.groupby("split")))
+            runs = lines[lines["seed"].isin(seeds)].groupby(["split", "seed"])
+            records += [_record(run) for _, run in runs]
         return records, {method: count for method, count in counts.items() if method not in chosen}
 
 
@@ -127,6 +135,7 @@ def _record(lines: pd.DataFrame) -> RunRecord:
     facts = {
         "method": str(first["method"]),
         "split": int(first["split"]),
+        "seed": int(first["seed"]),
         "candidates": [{}] * int(first["tried"]),
         "processor_seconds": float(first["processor_seconds"]),
         "peak_memory": None if pd.isna(first["peak_memory"]) else int(first["peak_memory"]),

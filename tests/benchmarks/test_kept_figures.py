@@ -15,9 +15,10 @@ PARTS = ("unseen", "seen")
 PROTOCOL = Protocol()
 
 
-def a_run(method: str, split: int, value: float) -> RunRecord:
+def a_run(method: str, split: int, value: float, seed: int = 0) -> RunRecord:
     figures = {"mAP": value, "R@1": value / 2, "nDCG@10": 0.0}
-    facts = {"method": method, "split": split, "candidates": [{}, {}], "processor_seconds": 1.5, "peak_memory": None}
+    facts = {"method": method, "split": split, "seed": seed, "candidates": [{}, {}]}
+    facts |= {"processor_seconds": 1.5, "peak_memory": None}
     return RunRecord(facts, {part: {own: {"metrics": figures} for own in DIRECTIONS} for part in (*PARTS, "harmonic")})
 
 
@@ -84,3 +85,20 @@ def test_a_run_that_re_ranked_is_two_rows_of_one_method(tmp_path):
     figures.keep([a_run("attentionmatching", 0, 0.5), a_run(label, 0, 0.75)], parts=PARTS)
     assert figures.has("attentionmatching", 0)
     assert [own.method for own in figures.records(range(1))[0]] == ["attentionmatching", label]
+
+
+def test_a_method_stands_with_the_seeds_that_it_has_on_every_class_split(tmp_path):
+    figures = kept(tmp_path / "some.csv")
+    for split, seeds in ((0, 3), (1, 2)):
+        figures.keep([a_run("masln", split, 0.25 * (1 + seed), seed) for seed in range(seeds)], parts=PARTS)
+        figures.keep([a_run("cca", split, 0.5)], parts=PARTS)
+    assert figures.has("masln", 0, seed=2)
+    assert not figures.has("masln", 1, seed=2)
+    records, _ = figures.records(range(2))
+    assert sorted((own.method, own.facts["split"], own.facts["seed"]) for own in records) == [
+        ("cca", 0, 0),
+        ("cca", 1, 0),
+        *(("masln", split, seed) for split in range(2) for seed in range(2)),
+    ]
+    row = next(row for row in summary_rows(records, baseline="cca") if row["method"] == "masln")
+    assert (row["runs"], row["average"]) == (4, pytest.approx(0.375))

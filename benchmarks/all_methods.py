@@ -28,6 +28,7 @@ os.environ.update(OMP_WAIT_POLICY="PASSIVE", OMP_NUM_THREADS="1")
 import dataclasses
 import itertools
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ from masln.reporting import comparison_cells, markdown_table
 from masln.training import progress_bar, write_atomically
 
 PROTOCOL = Protocol(setting="seen_unseen", gallery="test", normalize="block")
+#: Of all methods, over the class splits that most have; and of these alone, over all that they have.
+TABLES: dict[str, tuple[str, ...]] = {"tables": (), "masln": ("masln", "cca", "chance")}
 PARTS = ("unseen", "seen", "generalized unseen", "generalized seen")
 
 
@@ -95,9 +98,11 @@ def run_method(name: str, data: Path, directory: Path, *, protocol: Protocol, sp
     return [dataclasses.replace(record, facts={**record.facts, "split": split, "seed": seed}) for record in records]
 
 
-def table_of(figures: KeptFigures, protocol: Protocol, splits: range) -> dict[str, Any] | None:
+def table_of(
+    figures: KeptFigures, protocol: Protocol, splits: range, *, methods: Collection[str] = ()
+) -> dict[str, Any] | None:
     """Rows of one dataset, tested against CCA together, and how many class splits methods that are not in it have."""
-    records, partial = figures.records(splits)
+    records, partial = figures.records(splits, methods=methods)
     if not records:
         return None
     rows = rows_with_cost(records, baseline="cca")
@@ -148,24 +153,31 @@ def main(
                 for name in missing:
                     data, directory = bundle_for(name, dataset, bundles), place / name / f"{split}-{seed}"
                     try:
-                        found = run_method(name, data, directory, protocol=protocol, split=split, seed=seed)
-                        figures.keep(found, parts=PARTS)
+                        records = run_method(name, data, directory, protocol=protocol, split=split, seed=seed)
+                        figures.keep(records, parts=PARTS)
                     except MaslnError as error:
                         failed[name] = str(error)
                     advance()
             if missing or split == class_splits[-1]:
-                _write(place.name, table_of(figures, protocol, class_splits), first_split, out)
+                found = {
+                    kind: table_of(figures, protocol, class_splits, methods=methods) for kind, methods in TABLES.items()
+                }
+                _write(place.name, found, first_split, out)
         for name, reason in failed.items():
             click.echo(f"{dataset}, {name}: {reason}")
 
 
-def _write(name: str, table: dict[str, Any] | None, first_split: int, out: Path) -> None:
-    """Put a table beside those of other datasets."""
+def _write(name: str, found: dict[str, dict[str, Any] | None], first_split: int, out: Path) -> None:
+    """Put the tables of a dataset beside those of others."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    tables = json.loads(out.read_text(encoding="utf-8"))["tables"] if out.exists() else {}
-    if table is not None:
-        tables[name] = table
-    write_atomically(out, (json.dumps({"first_split": first_split, "tables": tables}, indent=1) + "\n").encode())
+    result = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+    result["first_split"] = first_split
+    for kind, table in found.items():
+        result.setdefault(kind, {})
+        if table is not None:
+            result[kind][name] = table
+    write_atomically(out, (json.dumps(result, indent=1) + "\n").encode())
+    tables = result["tables"]
     parts = ["# Every method\n\nWritten by `benchmarks/all_methods.py`; p and wins against ridge CCA.\n"]
     for dataset, found in tables.items():
         rows = markdown_table([comparison_cells(row) for row in found["rows"]])

@@ -5,7 +5,7 @@
 The student is ``distillation`` with codes of 16 dimensions, alone or taught; everything else is its defaults, chosen on
 validation classes of other class splits and sets (``benchmarks.supervised_defaults``), and nothing is selected. The
 teachers are fitted on the student's own training pairs and teach by all losses beside its own, or by one loss alone.
-Protocol, class splits and tests are those of ``benchmarks.comparison``, against the student alone.
+Protocol, class splits and tests are those of ``benchmarks.ablation``, against the student alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 import click
 
-from benchmarks.comparison import SEEN, UNSEEN, Job, run_study
+from benchmarks.ablation import SEEN, UNSEEN, Job, run_study
 from benchmarks.datasets import research_bundles
 from masln.training import write_atomically
 

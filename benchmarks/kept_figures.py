@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,9 @@ class KeptFigures:
                     lines.append(facts | {"part": part, "measure": name} | values)
         return lines
 
-    def records(self, splits: Sequence[int]) -> tuple[list[RunRecord], dict[str, int]]:
+    def records(
+        self, splits: Sequence[int], *, methods: Collection[str] = ()
+    ) -> tuple[list[RunRecord], dict[str, int]]:
         """The runs of the methods that stand in the table, and the class splits that each other method has.
 
         The table is over the first class splits, as many of them as leave it the most runs; a method stands in it that
@@ -105,8 +107,10 @@ class KeptFigures:
 
         Args:
             splits: Seeds of the class splits, in their order.
+            methods: Of these alone; of all without any.
         """
-        own = {method: set(lines["split"]) for method, lines in self._lines.groupby("method", sort=False)}
+        grouped = self._lines.groupby("method", sort=False)
+        own = {method: set(lines["split"]) for method, lines in grouped if not methods or method in methods}
         counts = {method: _leading(splits, found) for method, found in own.items()}
         over = max(
             range(len(splits) + 1), key=lambda n: (n * sum(count >= n for count in counts.values()), n), default=0

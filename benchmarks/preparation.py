@@ -9,7 +9,7 @@ count: images over the one's rate and captions over the other's. Memory: the com
 photos once and on eight copies of each (links, so that no page is read twice for nothing), the peak of what it
 allocated and of all that was resident, mapped files included. Figures: unseen and seen mAP of MASLN, ridge CCA and
 chance for EfficientNet-Lite0 with each text extractor, over class splits, under the protocol of
-`benchmarks/comparison.py`; an extractor that learns is fitted for each class split anew, on its seen classes.
+`benchmarks/ablation.py`; an extractor that learns is fitted for each class split anew, on its seen classes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.comparison import SEEN, UNSEEN, Job, run_job, summarise
+from benchmarks.ablation import SEEN, UNSEEN, Job, run_job, summarise
 from masln.data import load_dataset, make_class_split
 from masln.errors import MaslnError
 from masln.features import make_extractor

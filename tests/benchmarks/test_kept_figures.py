@@ -77,6 +77,9 @@ def test_the_table_is_over_the_class_splits_that_leave_it_the_most_runs(tmp_path
         (method, split) for method in ("cca", "masln", "pls") for split in range(3)
     }
     assert partial == {"kcca": 1, "sae": 0}
+    records, partial = figures.records(range(10), methods=("cca", "kcca"))
+    assert {(own.method, own.facts["split"]) for own in records} == {("cca", split) for split in range(3)}
+    assert partial == {"kcca": 1}
 
 
 def test_a_run_that_re_ranked_is_two_rows_of_one_method(tmp_path):

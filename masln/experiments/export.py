@@ -144,12 +144,13 @@ def export_run(run: str | Path, out: str | Path, *, format: str, describe: Calla
         hidden.mkdir(parents=True)
         record, class_split = found.own.read(), found.own.read_split()
         model = _without_places(encoder.facts)
-        if format == "onnx":
-            paths = _write_graphs(hidden, encoder, model, dataset)
-        else:
-            paths = dict.fromkeys(MODALITIES, WEIGHTS)
+        if format == "safetensors":
             for name in (CONFIG, WEIGHTS):
                 shutil.copyfile(found.own.model / name, hidden / name)
+        encoders = {}
+        for modality in MODALITIES:
+            path = _write_graph(hidden, modality, encoder, model, dataset) if format == "onnx" else WEIGHTS
+            encoders[modality] = _checked(hidden, modality, path, encoder, dataset)
         for modality, folder in encoder.folders.items():
             shutil.copytree(folder, hidden / EXTRACTORS / modality)
         made = Export(
@@ -157,7 +158,7 @@ def export_run(run: str | Path, out: str | Path, *, format: str, describe: Calla
             format=format,
             method=encoder.method,
             model=model,
-            encoders={name: _checked(hidden, name, path, encoder, dataset) for name, path in paths.items()},
+            encoders=encoders,
             protocol=found.config.protocol,
             class_split=class_split,
             record=record,
@@ -184,17 +185,14 @@ def _features(dataset: PairedDataset, modality: str) -> tuple[NDArray[Any], NDAr
     return (dataset.image, None) if modality == "image" else (dataset.text, dataset.text_mask)
 
 
-def _write_graphs(folder: Path, encoder: Encoder, model: ModelFacts, dataset: PairedDataset) -> dict[str, str]:
-    paths = {}
-    for modality in MODALITIES:
-        values, mask = _features(dataset, modality)
-        metadata = {"modality": modality, "masln": __version__, "model_hash": model.hash, "run": model.run}
-        metadata |= {"method": model.method, "similarity": model.similarity, "data": model.data}
-        module = encoder.method.encoder_module(modality)
-        content = onnx_graph(module, modality, values.shape[1:], masked=mask is not None, metadata=metadata)
-        paths[modality] = f"{modality}.onnx"
-        write_atomically(folder / paths[modality], content)
-    return paths
+def _write_graph(folder: Path, modality: str, encoder: Encoder, model: ModelFacts, dataset: PairedDataset) -> str:
+    values, mask = _features(dataset, modality)
+    metadata = {"modality": modality, "masln": __version__, "model_hash": model.hash, "run": model.run}
+    metadata |= {"method": model.method, "similarity": model.similarity, "data": model.data}
+    module = encoder.method.encoder_module(modality)
+    content = onnx_graph(module, modality, values.shape[1:], masked=mask is not None, metadata=metadata)
+    write_atomically(folder / f"{modality}.onnx", content)
+    return f"{modality}.onnx"
 
 
 def _checked(folder: Path, modality: str, path: str, encoder: Encoder, dataset: PairedDataset) -> ExportedEncoder:

@@ -39,9 +39,7 @@ def test_runs_that_recorded_no_time_leave_its_cell_empty(masln, runs):
         facts = json.loads(path.read_text())
         del facts["processor_seconds"]
         path.write_text(json.dumps(facts))
-    done = masln(
-        "report", runs[0], "--json", *(word for end in ("html", "md", "tex", "csv") for word in ("--out", f"r.{end}"))
-    )
+    done = masln("report", runs[0], "--json", *(word for end in ("md", "csv") for word in ("--out", f"r.{end}")))
     assert done.code == 0, done.err
     (table,) = json.loads(done.out)["tables"]
     assert all(row["processor_seconds"] is None for row in table["rows"])

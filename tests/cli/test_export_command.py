@@ -35,9 +35,9 @@ def exports(trained, tmp_path_factory) -> dict[str, Path]:
 def test_every_way_of_search_finds_the_same(masln, trained, exports):
     done = masln("index", "build", str(trained.run), "--from", str(trained.bundle), "--out", "gallery")
     assert done.code == 0, done.err
-    pictures = [str(trained.photos / name) for name in ("cat1.png", "sheep5.png")]
-    queries = {"image": pictures, "text": ["a small horse in the field", "the animal stands alone"]}
-    assert_same_ids(masln, Path("gallery"), queries, **exports)
+    assert_same_ids(
+        masln, Path("gallery"), text="a small horse in the field", picture=trained.photos / "sheep5.png", **exports
+    )
 
 
 def test_the_folder_stands_alone(masln, trained, exports):

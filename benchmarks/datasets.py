@@ -17,7 +17,7 @@ from masln.data import find_bundle
 from masln.errors import DataError
 from masln.preparation import Preparation, prepare
 
-__all__ = ["photo_bundles", "research_bundles"]
+__all__ = ["photo_bundles", "research_bundles", "wikipedia_features"]
 
 LICENCE = "research data of third parties, not redistributed"
 
@@ -40,6 +40,26 @@ STUDIES = {
 }
 
 
+def wikipedia_features(data_root: Path, out: Path) -> Path:
+    """Make the bundle of CNN-128 images and LDA-10 text with MiniLM class vectors, and say where it lies.
+
+    Args:
+        data_root: The folder with `wikipedia/` and `word_vectors/`.
+        out: The bundle; kept where it is there already.
+
+    Raises:
+        DataError: If a file is missing or its rows do not match.
+    """
+    if not out.exists():
+        wikipedia_bundle(
+            data_root / "wikipedia",
+            out,
+            image_features=f"{data_root}/wikipedia/wikipedia.npz:image_cnn128_roph",
+            class_vectors=f"{data_root}/word_vectors/class_minilm.npz:wikipedia_minilm",
+        )
+    return out
+
+
 def research_bundles(data_root: Path, out: Path) -> dict[str, Path]:
     """Make the study bundles that are not there yet, and say where each lies.
 
@@ -58,13 +78,7 @@ def research_bundles(data_root: Path, out: Path) -> dict[str, Path]:
         DataError: If a file is missing or its rows do not match.
     """
     bundles = {"wikipedia": out / "wikipedia", **{name: out / name for name in STUDIES}}
-    if not bundles["wikipedia"].exists():
-        wikipedia_bundle(
-            data_root / "wikipedia",
-            bundles["wikipedia"],
-            image_features=f"{data_root}/wikipedia/wikipedia.npz:image_cnn128_roph",
-            class_vectors=f"{data_root}/word_vectors/class_minilm.npz:wikipedia_minilm",
-        )
+    wikipedia_features(data_root, bundles["wikipedia"])
     for name, study in STUDIES.items():
         if not bundles[name].exists():
             _make(name, study, data_root, bundles[name])

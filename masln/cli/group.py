@@ -22,6 +22,7 @@ COMMANDS = {
     "encode": "Encode pictures and texts by the model of a run.",
     "evaluate": "Repeat the figures of a saved run.",
     "explain": "Draw which regions of a picture the words of its text look at.",
+    "export": "Write the encoders of a run as ONNX or safetensors, with a model card.",
     "index": "Build galleries, add to them, remove from them.",
     "methods": "List the methods and their hyper-parameters.",
     "prepare": "Make a bundle of your own pictures and texts.",

@@ -16,6 +16,7 @@ from masln.experiments.experiment import (
     run_experiment,
     run_with_attention,
 )
+from masln.experiments.export import Export, ExportedEncoder, export_run
 from masln.experiments.grid import Grid, GridEntry, entries_of, grid_names, read_grid
 from masln.experiments.grid_run import GridResult, run_grid
 from masln.experiments.grid_table import GridTable
@@ -54,6 +55,8 @@ __all__ = [
     "FULL",
     "RIDGE_CCA",
     "Experiment",
+    "Export",
+    "ExportedEncoder",
     "Figures",
     "Grid",
     "GridEntry",
@@ -90,6 +93,7 @@ __all__ = [
     "entries_of",
     "evaluate_experiment",
     "evaluate_method",
+    "export_run",
     "fit_selected",
     "grid_names",
     "image_items",

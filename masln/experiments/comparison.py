@@ -50,15 +50,17 @@ def rows_with_cost(records: Sequence[RunRecord], *, baseline: str | None) -> lis
 
     Returns:
         Rows with ``processor_seconds`` too, the mean of a run with its selection, which unlike the wall clock no run
-        beside it lengthens; ``tried``, how many configurations a run held against each other on validation classes;
-        and ``peak_memory``, in bytes the most of any run, None where it was not measured.
+        beside it lengthens, None where older runs recorded none; ``tried``, how many configurations a run held against
+        each other on validation classes; and ``peak_memory``, in bytes the most of any run, None where it was not
+        measured.
     """
     rows = summary_rows(records, baseline=baseline)
     order = {part: number for number, part in enumerate(dict.fromkeys(row["part"] for row in rows))}
     for row in rows:
         facts = [record.facts for record in records if record.method == row["method"]]
         peaks = [fact["peak_memory"] for fact in facts if fact.get("peak_memory") is not None]
-        row["processor_seconds"] = float(np.mean([fact["processor_seconds"] for fact in facts]))
+        times = [fact["processor_seconds"] for fact in facts if fact.get("processor_seconds") is not None]
+        row["processor_seconds"] = float(np.mean(times)) if times else None
         row["tried"] = max(max(len(fact["candidates"]), 1) for fact in facts)
         row["peak_memory"] = max(peaks, default=None)
     return sorted(rows, key=lambda row: (order[row["part"]], -row["average"]))

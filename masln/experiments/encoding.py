@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from masln.data import PairedDataset, bundle_hash, find_bundle, load_dataset
-from masln.errors import ConfigError, DataError
+from masln.errors import CheckpointError, ConfigError, DataError
+from masln.experiments.config import RunConfig
 from masln.experiments.directory import RunDirectory, open_experiment, read_json
 from masln.experiments.experiment import check_data
 from masln.experiments.runs import runs_of
@@ -20,7 +22,35 @@ from masln.models import load_method
 from masln.retrieval import Collection, Encoder, Item, ModelFacts, model_hash, of_dataset
 from masln.saving import CONFIG
 
-__all__ = ["RawItems", "bundle_items", "image_items", "open_encoder", "read_queries", "text_items"]
+__all__ = [
+    "EXPORT",
+    "EXTRACTORS",
+    "FoundRun",
+    "RawItems",
+    "bundle_items",
+    "find_run",
+    "image_items",
+    "open_encoder",
+    "read_queries",
+    "text_items",
+]
+
+EXPORT, EXTRACTORS = "export.json", "extractors"
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """One run on disk.
+
+    Attributes:
+        experiment: The folder of the experiment that it is of.
+        config: Of the experiment.
+        own: Its own folder.
+    """
+
+    experiment: Path
+    config: RunConfig
+    own: RunDirectory
 
 
 @dataclass(frozen=True)
@@ -38,8 +68,8 @@ class RawItems:
     notes: tuple[str, ...] = ()
 
 
-def open_encoder(run: str | Path) -> Encoder:
-    """Load the model of a run and find the extractors of its data.
+def find_run(run: str | Path) -> FoundRun:
+    """Find a run on disk.
 
     Args:
         run: A directory of ``masln train`` or ``masln compare``, of whose method the first class split and seed are
@@ -47,14 +77,29 @@ def open_encoder(run: str | Path) -> Encoder:
 
     Raises:
         ConfigError: it is no such directory.
-        CheckpointError: the run is unfinished, or its model damaged.
-        DataError: the dataset is gone or another one.
     """
     given = Path(run)
     single = (given / "model").is_dir()
     experiment = given.absolute().parents[1] if single else given
     config = open_experiment(experiment)
-    own = RunDirectory(given if single else experiment / next(runs_of(config)).place)
+    return FoundRun(experiment, config, RunDirectory(given if single else experiment / next(runs_of(config)).place))
+
+
+def open_encoder(run: str | Path) -> Encoder:
+    """Load the model of a run and find the extractors of its data.
+
+    Args:
+        run: As of ``find_run``; or a folder of ``masln export --format safetensors``.
+
+    Raises:
+        ConfigError: it is no such directory.
+        CheckpointError: the run is unfinished, or its model damaged.
+        DataError: the dataset is gone or another one.
+    """
+    if (Path(run) / EXPORT).is_file():
+        return _open_exported(Path(run))
+    found = find_run(run)
+    config, own = found.config, found.own
     facts = read_json(own.path / "metrics.json")
     dataset = load_dataset(config.data)
     check_data(facts, dataset, config, own.path)
@@ -68,15 +113,36 @@ def open_encoder(run: str | Path) -> Encoder:
         code_width=method.encode_image(np.zeros((1, method.d_image_), dtype=np.float32)).shape[1],
         similarity=config.protocol.similarity,
     )
-    folder = find_bundle(config.data) / "extractors"
+    folder = find_bundle(config.data) / EXTRACTORS
     recipe = dataset.manifest.get("recipe") or {}
     return Encoder(
         method,
         model,
-        extractors={name: folder / name for name in MODALITIES if (folder / name / CONFIG).is_file()},
+        extractors=_saved_extractors(folder),
         captions=str(recipe.get("captions", "mean")),
         why_not=f"no extractor was saved with its data, {dataset.name}, as masln prepare does; encode features "
         "of the same kind by --bundle",
+    )
+
+
+def _saved_extractors(folder: Path) -> dict[str, Path]:
+    return {name: folder / name for name in MODALITIES if (folder / name / CONFIG).is_file()}
+
+
+def _open_exported(folder: Path) -> Encoder:
+    """The model of an export, which needs neither its run nor its data."""
+    facts = read_json(folder / EXPORT)
+    if facts.get("format") != "safetensors":
+        raise ConfigError(f"{folder} holds {facts.get('format')} encoders; give the run, or export it as safetensors")
+    told = ModelFacts.from_dict(facts.get("model", {}), where=folder / EXPORT)
+    if model_hash(folder, told.data_hash) != told.hash:
+        raise CheckpointError(f"the model in {folder} is another than {EXPORT} says; export it again")
+    return Encoder(
+        load_method(folder),
+        dataclasses.replace(told, run=str(folder.absolute())),
+        extractors=_saved_extractors(folder / EXTRACTORS),
+        captions=str(facts.get("captions", "mean")),
+        why_not="no extractor was exported with it",
     )
 
 

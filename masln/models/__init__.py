@@ -32,6 +32,7 @@ from masln.models.kcca import KCCA, KERNELS
 from masln.models.linear import LinearMethod
 from masln.models.masln import MASLN
 from masln.models.mdvae import MDVAE
+from masln.models.onnx_encoder import OPSET, OnnxEncoder, onnx_graph, require_onnx
 from masln.models.pls import PLS
 from masln.models.sae import SAE
 from masln.models.scm import SCM
@@ -67,6 +68,7 @@ __all__ = [
     "KERNELS",
     "MASLN",
     "MDVAE",
+    "OPSET",
     "PLS",
     "SAE",
     "SCM",
@@ -88,6 +90,7 @@ __all__ = [
     "JointTower",
     "LinearMethod",
     "Method",
+    "OnnxEncoder",
     "ProjectedEncoders",
     "ProjectedMethod",
     "SeedFits",
@@ -105,5 +108,7 @@ __all__ = [
     "load_method",
     "make_method",
     "method_resolver",
+    "onnx_graph",
+    "require_onnx",
     "why_seeds_run_apart",
 ]

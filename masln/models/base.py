@@ -14,10 +14,11 @@ from class_resolver import ClassResolver
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from torch import nn
 
 from masln._version import __version__
 from masln.data import PairedDataset, check_text_mask, finite_rows, row_blocks
-from masln.errors import DataError
+from masln.errors import ConfigError, DataError
 from masln.evaluation import retrieval_map
 from masln.registry import check_types, make_registered, plain_parameters
 from masln.saving import Arrays, load_state, save_state
@@ -120,6 +121,23 @@ class Method(BaseEstimator, ABC):  # type: ignore[misc]
             DataError: they do not fit, are not finite, or a mask is missing or not wanted.
         """
         return self._checked_encode(X, "text", mask)
+
+    def encoder_module(self, modality: str) -> nn.Module:
+        """What ``encode_image`` or ``encode_text`` computes, input scaling included, as one module.
+
+        It shares the method's own tensors: copy it before it is cast or moved.
+
+        Args:
+            modality: ``image`` or ``text``.
+
+        Returns:
+            A module in eval mode, from features (n, d) to codes (n, d_code); of sequences, from (n, length, d) and,
+            of texts, a bool mask (n, length).
+
+        Raises:
+            ConfigError: the codes are no function of the features.
+        """
+        raise ConfigError(f"{type(self).__name__} has no encoder: its codes are no function of the features")
 
     def save(self, directory: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors``, each atomically; the folder is made when missing."""

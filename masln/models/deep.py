@@ -15,7 +15,7 @@ from torch import nn
 from masln.data import PairedDataset, row_blocks
 from masln.errors import DataError
 from masln.models.base import Arrays, Method, ValidationScore
-from masln.nn import InputScaling, scaling_of
+from masln.nn import InputScaling, ScaledEncoder, scaling_of
 from masln.training import (
     FeatureSource,
     PairBatches,
@@ -201,11 +201,22 @@ class DeepMethod(Method):
         ]
         return np.concatenate(blocks) if blocks else np.empty((0, 0), dtype=np.float32)
 
+    def encoder_module(self, modality: str) -> nn.Module:
+        """See ``Method.encoder_module``; in float32."""
+        return ScaledEncoder(self.scalings_[modality], self.network_.encoders[modality]).eval()
+
+    @torch.no_grad()
     def _encode(self, X: NDArray[Any], modality: str, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
         device = next(self.network_.parameters()).device
         if len(X) == 0:
             raise DataError(f"no {modality} features to encode")
-        return self._codes(FeatureSource(X, self.scalings_[modality], device, in_memory=False, mask=mask), modality)
+        encoder, codes = self.encoder_module(modality), []
+        for rows in row_blocks(X):
+            inputs: list[NDArray[Any]] = [np.array(X[rows], dtype=np.float32)]  # memory-mapped ones are read-only
+            if mask is not None:
+                inputs.append(np.array(mask[rows], dtype=np.bool_))
+            codes.append(encoder(*(torch.from_numpy(values).to(device) for values in inputs)).float().cpu().numpy())
+        return np.concatenate(codes)
 
     def _scaling(self, modality: str, d_out: int | None = None) -> InputScaling:
         width = self.d_image_ if modality == "image" else self.d_text_

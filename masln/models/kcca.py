@@ -7,18 +7,15 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn import config_context
-from sklearn.metrics.pairwise import pairwise_kernels
-from torch import Tensor
+from torch import Tensor, nn
 
 from masln.data import PairedDataset
 from masln.errors import ConfigError, unknown_name
 from masln.models.linear import LinearMethod
-from masln.nn import canonical_coefficients, canonical_directions, gram_space
+from masln.nn import KERNELS, KernelValues, canonical_coefficients, canonical_directions, gram_space
 
 __all__ = ["KCCA", "KERNELS"]
 
-KERNELS = ("rbf", "polynomial")
 _BLOCK = 2048
 
 
@@ -111,24 +108,15 @@ class KCCA(LinearMethod):
         distances = [2 * float(X.var(dim=0, correction=0).sum()) for X in views.values()]
         self.gammas_ = torch.tensor([1 / (self.width * distance or 1.0) for distance in distances], dtype=torch.float64)
 
-    def _features(self, scaled: Tensor, modality: str) -> Tensor:
+    def _features(self, modality: str) -> nn.Module:
         """Kernel values (n, m) with the landmarks."""
-        with config_context(assume_finite=True):  # what is not is refused by row, once encoded
-            values = pairwise_kernels(
-                scaled.numpy(),
-                self._landmarks()[modality].numpy(),
-                metric=self.kernel,
-                filter_params=True,  # those that this kernel takes
-                gamma=float(self.gammas_[("image", "text").index(modality)]),
-                degree=self.degree,
-                coef0=1.0,
-            )
-        return torch.from_numpy(values)
+        gamma = float(self.gammas_[("image", "text").index(modality)])
+        return KernelValues(self._landmarks()[modality], self.kernel, gamma, self.degree)
 
     def _directions(self, image: Tensor, text: Tensor, train: PairedDataset) -> tuple[Tensor, Tensor]:
         n, m = image.shape
         if m < n:
-            bases = [gram_space(self._features(X, name))[1] for name, X in self._landmarks().items()]
+            bases = [gram_space(self._features(name)(X))[1] for name, X in self._landmarks().items()]
             weights, self.correlations_ = canonical_directions(
                 image @ bases[0],
                 text @ bases[1],

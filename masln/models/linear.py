@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from masln.data import PairedDataset
 from masln.errors import ConfigError, DataError
 from masln.models.base import Arrays, Method, ValidationScore
-from masln.nn import InputScaling, scaling_of
+from masln.nn import InputScaling, ProjectingEncoder, ScaledEncoder, scaling_of
 from masln.training import Runtime
 
 __all__ = ["LinearMethod"]
@@ -50,9 +50,20 @@ class LinearMethod(Method):
     def _lift(self, views: dict[str, Tensor]) -> None:
         """Learn what ``_features`` needs from the scaled training features; nothing by default."""
 
-    def _features(self, scaled: Tensor, modality: str) -> Tensor:
-        """What is centred and projected: the scaled features themselves by default."""
-        return scaled
+    def _features(self, modality: str) -> nn.Module:
+        """From scaled features to what is centred and projected: these themselves by default."""
+        return nn.Identity()
+
+    def _readout(self, modality: str) -> nn.Module:
+        """From what is projected to the codes: this itself by default."""
+        return nn.Identity()
+
+    def encoder_module(self, modality: str) -> nn.Module:
+        """See ``Method.encoder_module``; in float64."""
+        projecting = ProjectingEncoder(
+            self._features(modality), self.means_[modality], self.weights_[modality], self._readout(modality)
+        )
+        return ScaledEncoder(self.scalings_[modality], projecting)
 
     def _mean(self, features: Tensor, train: PairedDataset) -> Tensor:
         """What centres the features (n, d) of the training pairs."""
@@ -73,6 +84,7 @@ class LinearMethod(Method):
             wanted = " and ".join(f"{key} >= {least}" for key, least in self.LEAST.items())
             raise ConfigError(f"{name} needs {wanted}, got {' and '.join(map(str, values))}")
 
+    @torch.no_grad()
     def _fit(
         self,
         train: PairedDataset,
@@ -89,22 +101,18 @@ class LinearMethod(Method):
             "image": InputScaling(scaling_of(self.input_scaling, "image"), self.d_image_).fit(train.image),
             "text": InputScaling(scaling_of(self.input_scaling, "text"), self.d_text_).fit(train.text),
         }
-        views = {"image": self._scale(train.image, "image"), "text": self._scale(train.text, "text")}
+        features = {"image": train.image, "text": train.text}
+        views = {name: self.scalings_[name](_wide(X)) for name, X in features.items()}
         self._lift(views)
-        views = {name: self._features(X, name) for name, X in views.items()}
+        views = {name: self._features(name)(X) for name, X in views.items()}
         self.means_ = {name: self._mean(X, train) for name, X in views.items()}
         image, text = (X - self.means_[name] for name, X in views.items())
         weights = self._directions(image, text, train)
         self.weights_ = {name: W.contiguous() for name, W in zip(views, weights, strict=True)}
 
     @torch.no_grad()
-    def _scale(self, X: NDArray[Any], modality: str) -> Tensor:
-        scaled: Tensor = self.scalings_[modality](torch.from_numpy(np.asarray(X, dtype=np.float64)))
-        return scaled
-
     def _encode(self, X: NDArray[Any], modality: str, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
-        features = self._features(self._scale(X, modality), modality)
-        codes: Tensor = (features - self.means_[modality]) @ self.weights_[modality]
+        codes: Tensor = self.encoder_module(modality)(_wide(X))
         return codes.numpy()
 
     def _state(self) -> tuple[Arrays, dict[str, Any]]:
@@ -125,3 +133,7 @@ class LinearMethod(Method):
             scaling.load_state_dict({key: tensors[f"{name}.scaling.{key}"] for key in scaling.state_dict()})
             self.scalings_[name] = scaling
             self.means_[name], self.weights_[name] = tensors[f"{name}.mean"], tensors[f"{name}.weights"]
+
+
+def _wide(X: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.asarray(X, dtype=np.float64))

@@ -7,9 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
-from torch import Tensor
+from torch import Tensor, nn
 
 from masln.data import PairedDataset
 from masln.models.linear import LinearMethod
@@ -84,7 +83,23 @@ class SCM(LinearMethod):
             intercepts = torch.cat([torch.zeros_like(intercepts), intercepts])
         return weights, intercepts
 
-    def _encode(self, X: NDArray[Any], modality: str, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
-        intercepts = self.intercepts_[("image", "text").index(modality)].numpy()
-        posteriors: NDArray[Any] = softmax(super()._encode(X, modality) + intercepts, axis=1)
-        return posteriors
+    def _readout(self, modality: str) -> nn.Module:
+        return Posteriors(self.intercepts_[("image", "text").index(modality)])
+
+
+class Posteriors(nn.Module):
+    """softmax(z + b), over the classes.
+
+    Args:
+        intercepts: The vector b (n_classes,).
+    """
+
+    intercepts: Tensor
+
+    def __init__(self, intercepts: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("intercepts", intercepts)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map (n, n_classes) to posteriors."""
+        return torch.softmax(z + self.intercepts, dim=-1)

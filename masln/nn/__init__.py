@@ -13,11 +13,13 @@ from masln.nn.discriminator import ModalityDiscriminator
 from masln.nn.encoders import ENCODERS, ResidualEncoder, build_encoder, feed_forward
 from masln.nn.gaussian import DiagonalGaussian, GaussianEncoder
 from masln.nn.gradient_reversal import reversal_schedule, reverse_gradient
+from masln.nn.kernels import KERNELS, KernelValues
 from masln.nn.layerwise_discriminator import LayerwiseDiscriminator
 from masln.nn.linear_algebra import fix_signs, gram_space, group_means, relative_ridge, ridge_factor, row_space
 from masln.nn.logit_scale import LogitScale
 from masln.nn.pooling import POOLINGS, AttentionPooling, MaxPooling, MeanPooling, as_sequence, build_pooling
 from masln.nn.projected import ProjectedEncoder
+from masln.nn.scaled_encoder import ProjectingEncoder, ScaledEncoder
 from masln.nn.scaling import SCALINGS, InputScaling, scaling_of
 from masln.nn.sequence_encoders import (
     CONTEXTS,
@@ -35,6 +37,7 @@ __all__ = [
     "CONTEXTS",
     "ENCODERS",
     "FUSIONS",
+    "KERNELS",
     "POOLINGS",
     "SCALINGS",
     "AttentionFusion",
@@ -48,6 +51,7 @@ __all__ = [
     "DiagonalGaussian",
     "GaussianEncoder",
     "InputScaling",
+    "KernelValues",
     "KeysValues",
     "LayerwiseDiscriminator",
     "LogitScale",
@@ -56,8 +60,10 @@ __all__ = [
     "MeanPooling",
     "ModalityDiscriminator",
     "ProjectedEncoder",
+    "ProjectingEncoder",
     "Remembered",
     "ResidualEncoder",
+    "ScaledEncoder",
     "SelfAttention",
     "SequenceEncoder",
     "SequenceFusion",

@@ -97,8 +97,13 @@ class InputScaling(nn.Module):
             axes = axes / values[: self.d_out].clamp(min=1e-300).sqrt()
         self.components = axes.contiguous()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Scale (..., d_in) to (..., d_out), in the type of x."""
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Scale (..., d_in) to (..., d_out), in the type of x.
+
+        Args:
+            x: Features.
+            mask: (...) bool, which positions are real; the others become zero, whatever they hold.
+        """
         if self.kind not in ("none", "l2"):
             x = x - self.mean.to(x.dtype)
             if self.kind in ("standardize", "min-max"):
@@ -107,7 +112,7 @@ class InputScaling(nn.Module):
                 x = x @ self.components.to(x.dtype)
         if self.kind in ("l2", "center-l2"):
             x = nn.functional.normalize(x, dim=-1)
-        return x
+        return x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0.0)
 
 
 def scaling_of(kinds: str, modality: str) -> str:

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from masln.errors import ConfigError, unknown_name
 from masln.nn.encoders import feed_forward
+from masln.nn.onnx_lstm import onnx_lstm
 from masln.nn.pooling import as_sequence, build_pooling
 
 __all__ = [
@@ -48,11 +49,17 @@ class BiLSTM(nn.Module):
     def forward(self, X: Tensor, mask: Tensor) -> Tensor:
         """(n, length, d_in) and (n, length) to (n, length, width), zero where a position is not real."""
         # Real positions first, wherever they stand: the packed form knows lengths alone.
-        order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
-        lengths = mask.sum(dim=1).cpu()
-        packed = pack_padded_sequence(_along(X, order), lengths, batch_first=True, enforce_sorted=False)
+        length = mask.shape[1]
+        order = (torch.arange(length, device=mask.device) + length * ~mask).argsort(dim=1)
+        return _along(self._read(_along(X, order), mask.sum(dim=1)), order.argsort(dim=1))
+
+    def _read(self, X: Tensor, lengths: Tensor) -> Tensor:
+        """States (n, length, width) of rows whose real positions, so many each, come first."""
+        if torch.onnx.is_in_onnx_export():  # no graph has the packed form, but the operator of ONNX takes lengths
+            return onnx_lstm(self.lstm, X, lengths)
+        packed = pack_padded_sequence(X, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=X.shape[1])
-        return _along(states, order.argsort(dim=1))
+        return states
 
 
 class TransformerContext(nn.Module):

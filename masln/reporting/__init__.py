@@ -9,6 +9,7 @@ from masln.reporting.counts import count_rows, count_totals
 from masln.reporting.experiments import print_experiment
 from masln.reporting.fetched import print_fetched, print_sources
 from masln.reporting.galleries import print_answers, print_codes, print_gallery
+from masln.reporting.model_card import model_card, print_export
 from masln.reporting.pages import check_page_target, write_page
 from masln.reporting.plots import draw_plots, plots_available
 from masln.reporting.prepared import print_prepared
@@ -37,6 +38,7 @@ __all__ = [
     "make_bundle_page",
     "make_report",
     "markdown_table",
+    "model_card",
     "pair_attention",
     "plots_available",
     "print_answers",
@@ -44,6 +46,7 @@ __all__ = [
     "print_codes",
     "print_comparison",
     "print_experiment",
+    "print_export",
     "print_facts",
     "print_fetched",
     "print_gallery",

@@ -52,6 +52,11 @@ class Encoder:
         self._folders, self._why_not = dict(extractors or {}), why_not
         self._extractors: dict[str, Extractor] = {}
 
+    @property
+    def folders(self) -> dict[str, Path]:
+        """Of the saved extractors, by modality."""
+        return dict(self._folders)
+
     def extractor(self, modality: str) -> Extractor:
         """The extractor of raw items, loaded once.
 

@@ -79,8 +79,8 @@ class FeatureSource:
     def _read(self, rows: Any, on_device: Any) -> Tensor:
         values = torch.from_numpy(np.asarray(self.features[rows], dtype=np.float32)).to(self.device)
         with torch.no_grad():
-            scaled: Tensor = self.scaling(values)
-            return scaled if self.mask is None else scaled.masked_fill(~self.mask[on_device].unsqueeze(-1), 0.0)
+            scaled: Tensor = self.scaling(values, None if self.mask is None else self.mask[on_device])
+            return scaled
 
     def __getitem__(self, rows: Tensor) -> Tensor:
         if self.scaled is not None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.retrieval.same_ids import assert_same_ids
+
 
 @pytest.fixture
 def gallery(masln, trained) -> str:
@@ -104,3 +106,8 @@ def test_real_photos_and_captions_find_themselves(masln, shared_data):
         assert hit["class"] == own["class"] and hit["score"] > 0.999
     found = json.loads(masln("search", "gallery", own["caption_1"], "--class", "Port", "--json").out)["hits"]
     assert found and {hit["class"] for hit in found} == {"Port"}
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    for kind in ("onnx", "safetensors"):
+        assert (done := masln("export", "run", "--format", kind, "--out", kind)).code == 0, done.err
+    exports = {"onnx": Path("onnx"), "safetensors": Path("safetensors")}
+    assert_same_ids(masln, Path("gallery"), text=own["caption_1"], picture=Path(folder) / own["image"], **exports)

@@ -33,6 +33,21 @@ def test_one_table_of_several_directories_in_every_format(masln, runs):
     assert again.code == 0 and "written" not in again.out and "permutation" not in again.out
 
 
+def test_runs_that_recorded_no_time_leave_its_cell_empty(masln, runs):
+    """As those of the first versions did not."""
+    for path in Path(runs[0]).glob("*/*/metrics.json"):
+        facts = json.loads(path.read_text())
+        del facts["processor_seconds"]
+        path.write_text(json.dumps(facts))
+    done = masln("report", runs[0], "--json", *(word for end in ("md", "csv") for word in ("--out", f"r.{end}")))
+    assert done.code == 0, done.err
+    (table,) = json.loads(done.out)["tables"]
+    assert all(row["processor_seconds"] is None for row in table["rows"])
+    assert "1.2 s" not in Path("r.md").read_text(encoding="utf-8")
+    (both,) = json.loads(masln("report", *runs, "--json").out)["tables"]
+    assert [row["processor_seconds"] for row in both["rows"] if row["method"] == "pls"] == [1.25] * 5
+
+
 def test_json_has_the_rows_whole(masln, runs):
     done = masln("report", *runs, "--json", "--out", "t.csv")
     value = json.loads(done.out)

@@ -11,6 +11,7 @@ import numpy as np
 
 from masln.data import PairedDataset, bundle_hash, find_bundle, load_dataset
 from masln.errors import ConfigError, DataError
+from masln.experiments.class_vectors import RunClassVectors
 from masln.experiments.directory import RunDirectory, open_experiment, read_json
 from masln.experiments.experiment import check_data
 from masln.experiments.runs import runs_of
@@ -38,12 +39,14 @@ class RawItems:
     notes: tuple[str, ...] = ()
 
 
-def open_encoder(run: str | Path) -> Encoder:
+def open_encoder(run: str | Path, *, class_source: str | Path | None = None) -> Encoder:
     """Load the model of a run and find the extractors of its data.
 
     Args:
         run: A directory of ``masln train`` or ``masln compare``, of whose method the first class split and seed are
             taken; or the folder of one run in it, such as ``RUN/masln/split0-seed0``.
+        class_source: Where the word vectors or attributes that made the class embeddings are now, for names of new
+            classes; asked for where they are of a file.
 
     Raises:
         ConfigError: it is no such directory.
@@ -70,6 +73,7 @@ def open_encoder(run: str | Path) -> Encoder:
     )
     folder = find_bundle(config.data) / "extractors"
     recipe = dataset.manifest.get("recipe") or {}
+    record = recipe.get("class_vectors") if config.class_vectors == "own" else facts.get("class_vectors")
     return Encoder(
         method,
         model,
@@ -77,6 +81,7 @@ def open_encoder(run: str | Path) -> Encoder:
         captions=str(recipe.get("captions", "mean")),
         why_not=f"no extractor was saved with its data, {dataset.name}, as masln prepare does; encode features "
         "of the same kind by --bundle",
+        class_vectors=RunClassVectors(dataset, config, own.read_split(), record=record, source=class_source),
     )
 
 

@@ -80,7 +80,7 @@ class SAE(ClassEncoder, LinearMethod):
         return int(self.weights_["image"].shape[1])
 
     def _encode_class(self, class_embeddings: NDArray[np.float64]) -> NDArray[Any]:
-        return class_embeddings / self.class_norm_.numpy()
+        return class_embeddings / float(self.class_norm_)
 
     def _encoder(self, X: Tensor, S: Tensor, U: Tensor) -> Tensor:
         X, norm = _unit(X)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "CheckpointError",
@@ -28,7 +28,11 @@ class DataError(MaslnError):
 
 
 class MissingVectorError(DataError):
-    """Some class names have no word vector."""
+    """Some class names have no word vector; ``missing`` says which, each with the words that lack one."""
+
+    def __init__(self, message: str, missing: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.missing = tuple(missing)
 
 
 class SplitError(MaslnError):

@@ -18,13 +18,14 @@ def index() -> None:
 @click.argument("run", type=click.Path())
 @click.option("--from", "source", required=True, type=click.Path(), metavar="BUNDLE|CODES", help=_SOURCE)
 @click.option("--out", required=True, type=click.Path(), metavar="GALLERY", help="Folder of the gallery.")
-@click.option("--backend", default="exact", help="exact, or faiss (extra index).")
+@click.option("--backend", default="exact", help="exact, faiss (extra index) or milvus (extra milvus).")
 @click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Of the backend: precision=bf16 of exact; index=flat, hnsw or ivfpq of faiss, and what these are set by.",
+    help="Of the backend: precision=bf16 of exact; index=flat, hnsw or ivfpq of faiss, and what these are set by; "
+    "uri=http://HOST:19530 of milvus, embedded in the gallery's folder without.",
 )
 @json_option
 @quiet_option

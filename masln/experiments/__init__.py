@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from masln.experiments.ablation import ABLATIONS, FULL, ablation_entries
+from masln.experiments.class_vectors import RunClassVectors, read_class_vector
 from masln.experiments.comparison import RIDGE_CCA, comparison_methods, rows_with_cost
 from masln.experiments.config import RunConfig, apply_settings, published_settings, read_config, read_setting
 from masln.experiments.directory import RunDirectory, require_free
@@ -70,6 +71,7 @@ __all__ = [
     "ReproducedRow",
     "Reproduction",
     "ReproductionPlan",
+    "RunClassVectors",
     "RunConfig",
     "RunDirectory",
     "RunRecord",
@@ -103,6 +105,7 @@ __all__ = [
     "plan_reproduction",
     "published_settings",
     "published_tables",
+    "read_class_vector",
     "read_config",
     "read_experiment",
     "read_grid",

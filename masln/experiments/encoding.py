@@ -12,6 +12,7 @@ import numpy as np
 
 from masln.data import PairedDataset, bundle_hash, find_bundle, load_dataset
 from masln.errors import CheckpointError, ConfigError, DataError
+from masln.experiments.class_vectors import RunClassVectors
 from masln.experiments.config import RunConfig
 from masln.experiments.directory import RunDirectory, open_experiment, read_json
 from masln.experiments.experiment import check_data
@@ -85,11 +86,13 @@ def find_run(run: str | Path) -> FoundRun:
     return FoundRun(experiment, config, RunDirectory(given if single else experiment / next(runs_of(config)).place))
 
 
-def open_encoder(run: str | Path) -> Encoder:
+def open_encoder(run: str | Path, *, class_source: str | Path | None = None) -> Encoder:
     """Load the model of a run and find the extractors of its data.
 
     Args:
         run: As of ``find_run``; or a folder of ``masln export --format safetensors``.
+        class_source: Where the word vectors or attributes that made the class embeddings are now, for names of new
+            classes; asked for where they are of a file. An export has no class vectors.
 
     Raises:
         ConfigError: it is no such directory.
@@ -115,6 +118,7 @@ def open_encoder(run: str | Path) -> Encoder:
     )
     folder = find_bundle(config.data) / EXTRACTORS
     recipe = dataset.manifest.get("recipe") or {}
+    record = recipe.get("class_vectors") if config.class_vectors == "own" else facts.get("class_vectors")
     return Encoder(
         method,
         model,
@@ -122,6 +126,7 @@ def open_encoder(run: str | Path) -> Encoder:
         captions=str(recipe.get("captions", "mean")),
         why_not=f"no extractor was saved with its data, {dataset.name}, as masln prepare does; encode features "
         "of the same kind by --bundle",
+        class_vectors=RunClassVectors(dataset, config, own.read_split(), record=record, source=class_source),
     )
 
 

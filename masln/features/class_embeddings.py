@@ -63,7 +63,8 @@ def class_embeddings(
     if missing:
         raise MissingVectorError(
             f"no word vector for {len(missing)} of {len(names)} class names: {'; '.join(missing)}; "
-            "give synonyms for them or other word vectors"
+            "give synonyms for them or other word vectors",
+            missing,
         )
     return np.stack(rows).astype(np.float32)
 

@@ -10,6 +10,7 @@ from masln.models.base import Method, ValidationScore, load_method, make_method,
 from masln.models.cada_vae import CADAVAE
 from masln.models.cca import CCA
 from masln.models.chance import Chance
+from masln.models.class_encoder import ClassEncoder
 from masln.models.cluster_cca import ClusterCCA
 from masln.models.contrastive import ContrastiveMethod, TemperedMethod
 from masln.models.corr_ae import CorrAE
@@ -76,6 +77,7 @@ __all__ = [
     "AttentionMatching",
     "BarlowTwins",
     "Chance",
+    "ClassEncoder",
     "ClusterCCA",
     "ContrastiveMethod",
     "CorrAE",

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from itertools import combinations, permutations
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from masln.errors import ConfigError, DataError
 from masln.losses import absolute_reconstruction_loss, gaussian_distance_loss, gaussian_divergence_loss
+from masln.models.class_encoder import ClassEncoder
 from masln.models.declared import DeclaredMethod
 from masln.models.deep import TwoTower
 from masln.nn import GaussianEncoder, feed_forward
@@ -84,7 +87,7 @@ def _risen(progress: float, start: float, end: float) -> float:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class CADAVAE(DeclaredMethod):
+class CADAVAE(ClassEncoder, DeclaredMethod):
     """Cross- and distribution-aligned VAEs: image, text and class embedding of a pair share a latent Gaussian.
 
     For the image v, the text t and the class embedding c of a pair, encoders q_m(z | m) = N(mu_m, S_m) to one latent
@@ -98,7 +101,8 @@ class CADAVAE(DeclaredMethod):
 
     all are averaged over the pairs, and minimised as L_rec + ``divergence`` L_kl + ``cross_reconstruction`` L_cross +
     ``alignment`` L_align + ``cycle`` L_cycle. The code of an item is the mean of its Gaussian, so that neither chance
-    nor a class embedding enters a query; only embeddings of training classes are used, in training.
+    nor a class embedding enters a query; only embeddings of training classes are used, in training. The code of a
+    class is the mean mu_c of its embedding.
 
     CADA-VAE aligns image features with class embeddings; text features are a third party here in the same way (ours),
     as in LCALE, its descendant for cross-modal retrieval. LCALE's paper and code are not at hand, so that no row bears
@@ -156,3 +160,16 @@ class CADAVAE(DeclaredMethod):
         if not d_class:
             raise DataError("CADAVAE aligns with class embeddings and the dataset has none; make the bundle with them")
         return CADAVAENetwork(self, d_image, d_text, d_class)
+
+    @property
+    def d_class_(self) -> int:
+        """See ``ClassEncoder``."""
+        return int(self._facts["d_class"])
+
+    @torch.no_grad()
+    def _encode_class(self, class_embeddings: NDArray[np.float64]) -> NDArray[Any]:
+        self.network_.eval()
+        unit = functional.normalize(torch.from_numpy(class_embeddings))
+        device = next(self.network_.parameters()).device
+        codes: Tensor = self.network_.encoders["class"](unit.to(device, torch.float32))
+        return codes.float().cpu().numpy()

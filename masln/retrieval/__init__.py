@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from masln.retrieval.backend import Backend, Exact, backend_resolver, make_backend
+from masln.retrieval.backend import Allowed, Backend, Exact, backend_resolver, make_backend
 from masln.retrieval.codes import Codes, CodeSet, Collection, is_codes_folder, of_dataset, read_codes, write_codes
 from masln.retrieval.encoder import CodeExtractor, Encoder, StoredFeatures
 from masln.retrieval.faiss_backend import Faiss
 from masln.retrieval.gallery import Gallery, build_gallery
 from masln.retrieval.items import Item, ItemFile
+from masln.retrieval.milvus_backend import Milvus
 from masln.retrieval.model_facts import ModelFacts, model_hash
 from masln.retrieval.recall import recall_at
-from masln.retrieval.search import Answer, Hit, search
+from masln.retrieval.search import Answer, Hit, search, search_class
 from masln.retrieval.side import Side
 from masln.retrieval.top_k import Part, exact_top_k
 from masln.retrieval.vectors import asked_vectors, stored_vectors
 
-for _backend in (Exact, Faiss):
+for _backend in (Exact, Faiss, Milvus):
     backend_resolver.register(_backend, synonyms={_backend.name})
 
 __all__ = [
+    "Allowed",
     "Answer",
     "Backend",
     "CodeExtractor",
@@ -32,6 +34,7 @@ __all__ = [
     "Hit",
     "Item",
     "ItemFile",
+    "Milvus",
     "ModelFacts",
     "Part",
     "Side",
@@ -47,6 +50,7 @@ __all__ = [
     "read_codes",
     "recall_at",
     "search",
+    "search_class",
     "stored_vectors",
     "write_codes",
 ]

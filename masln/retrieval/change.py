@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from masln.errors import DataError
+from masln.errors import DataError, MaslnError
 from masln.features.journal import Journal
 from masln.retrieval.codes import CodeSet
 from masln.retrieval.recall import recall_at
-from masln.retrieval.segment import Segment, save_array, sync_folder, write_segment
+from masln.retrieval.segment import save_array, sync_folder, write_segment
 from masln.retrieval.side import Side
 from masln.retrieval.top_k import exact_top_k
 from masln.retrieval.vectors import asked_with_stored
@@ -29,9 +29,10 @@ from masln.saving import write_atomically
 if TYPE_CHECKING:
     from masln.retrieval.gallery import Gallery
 
-__all__ = ["FORMAT", "MANIFEST", "Change", "as_json"]
+__all__ = ["BUILD_LOCK", "FORMAT", "INDEX", "MANIFEST", "Change", "as_json"]
 
-MANIFEST, LOCK = "gallery.json", "lock.journal"
+MANIFEST, LOCK, INDEX = "gallery.json", "lock.journal", ".index"
+BUILD_LOCK = "build.journal"
 FORMAT = 1
 _RECALL_QUERIES, _RECALL_AT = 1000, 10  # ours
 
@@ -128,10 +129,10 @@ class Change:
                 save_array(self.folder / entry["removed"], padded)
         for modality, count in self.added.items():
             entry, before = entries[modality], self.gallery.sides.get(modality)
-            parts = [Segment.open(self.folder / own["folder"], own).part for own in entry["segments"]]
-            file = self.folder / f"{modality}-{self.generation}.index"
+            side = Side.open(self.folder, {**entry, "index": None})
+            file = self.folder / f"{modality}-{self.generation}{INDEX}"
             previous = None if before is None else before.index
-            if self.gallery.backend.write(parts, file, previous=previous, added=count):
+            if self.gallery.backend.write(side.parts, file, labels=side.labels, previous=previous, added=count):
                 entry["index"] = file.name
         if not self.gallery.backend.is_exact:
             self._measure(entries)
@@ -147,23 +148,27 @@ class Change:
             side = sides[modality]
             other = sides[next((name for name in sides if name != modality), modality)]
             asked = asked_with_stored(other.spread(_RECALL_QUERIES), self.gallery.model.similarity)
-            found = self.gallery.backend.search(asked, side.parts, _RECALL_AT, allowed=side.there, file=side.index)[0]
-            exact = exact_top_k(asked, side.parts, _RECALL_AT, allowed=side.there)[0]
+            allowed = side.allowed()
+            found = self.gallery.backend.search(asked, side.parts, _RECALL_AT, allowed=allowed, file=side.index)[0]
+            exact = exact_top_k(asked, side.parts, _RECALL_AT, allowed=None if allowed is None else allowed.rows)[0]
             entries[modality]["recall"] = recall_at(found, exact)
 
     def _delete_unnamed(self) -> None:
         """Delete what a kill, an error or an earlier change left; the manifest on disk says what belongs."""
-        named = {MANIFEST, LOCK}
+        named = {MANIFEST, LOCK, BUILD_LOCK} | self.gallery.backend.keeps
         for entry in json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))["sides"].values():
             named |= {own["folder"] for own in entry["segments"]} | {entry["removed"], entry["index"]}
+        indexes = [self.folder / name for name in named if name is not None and name.endswith(INDEX)]
         for path in self.folder.iterdir():
             if path.name in named:
                 continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
-            else:
-                with suppress(OSError):
-                    path.unlink()
+                continue
+            with suppress(OSError, MaslnError):
+                if path.suffix == INDEX:
+                    self.gallery.backend.discard(path, named=indexes)
+                path.unlink()
 
 
 def as_json(manifest: Mapping[str, Any]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masln.data import PairedDataset, bundle_hash, finite_rows
-from masln.errors import DataError
+from masln.errors import ConfigError, DataError
 from masln.features import (
     CaptionRows,
     Extractor,
@@ -22,7 +22,7 @@ from masln.features import (
     load_extractor,
     pool_captions,
 )
-from masln.models import Method
+from masln.models import ClassEncoder, Method, method_resolver
 from masln.retrieval.model_facts import ModelFacts
 
 __all__ = ["CodeExtractor", "Encoder", "StoredFeatures"]
@@ -37,6 +37,7 @@ class Encoder:
         extractors: The folder of the saved extractor of each modality; a modality without one takes features alone.
         captions: What is done with several captions of one item, as in the training data.
         why_not: What to say where a modality has no extractor.
+        class_vectors: From a class name to its embedding (d_class,), of the kind that the method was fitted with.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class Encoder:
         extractors: Mapping[str, Path] | None = None,
         captions: str = "mean",
         why_not: str = "no extractors were saved with the data",
+        class_vectors: Callable[[str], NDArray[np.float32]] | None = None,
     ) -> None:
         self.method, self.facts, self.captions = method, facts, captions
         self._folders, self._why_not = dict(extractors or {}), why_not
         self._extractors: dict[str, Extractor] = {}
+        self._class_vectors = class_vectors
 
     @property
     def folders(self) -> dict[str, Path]:
@@ -113,6 +116,28 @@ class Encoder:
         if not finite.all():
             codes[~finite] = np.nan
         return codes
+
+    def class_code(self, name: str, vector: NDArray[Any] | None = None) -> NDArray[np.float32]:
+        """The code (1, d_code) of a class, seen in training or not.
+
+        Args:
+            name: Its name.
+            vector: (d_class,) its embedding; by default that of the name.
+
+        Raises:
+            ConfigError: the method has no codes for classes.
+            DataError: the name has no embedding, or the vector does not fit.
+        """
+        if not isinstance(self.method, ClassEncoder):
+            able = sorted(key for key, cls in method_resolver.lookup_dict.items() if issubclass(cls, ClassEncoder))
+            raise ConfigError(
+                f"{self.facts.method} has no code for a class, only {', '.join(able)} have; ask with the name as a text"
+            )
+        if vector is None:
+            if self._class_vectors is None:
+                raise DataError(f"{self.facts.run} has no class vectors at hand; give that of {name!r}")
+            vector = self._class_vectors(name)
+        return self.method.encode_class(np.asarray(vector)[None])
 
 
 class CodeExtractor(Extractor):

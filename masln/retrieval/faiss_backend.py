@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from masln.errors import CheckpointError, ConfigError, MissingExtraError, unknown_name
-from masln.retrieval.backend import Backend, Rows, Scores
-from masln.retrieval.top_k import Part, exact_scores, exact_top_k, merged
+from masln.retrieval.backend import Allowed, Backend, Labels, Rows, Scores
+from masln.retrieval.parts import rescored, rows_from, taken
+from masln.retrieval.top_k import Part, exact_top_k
 
 __all__ = ["Faiss"]
 
@@ -77,7 +77,7 @@ class Faiss(Backend):
         if find_spec("faiss") is None:
             raise MissingExtraError("faiss-cpu", "index", "the backend faiss")
 
-    def write(self, parts: Sequence[Part], file: Path, *, previous: Path | None, added: int) -> bool:
+    def write(self, parts: Sequence[Part], file: Path, *, labels: Labels, previous: Path | None, added: int) -> bool:
         """See the base."""
         faiss = _library()
         self.check()
@@ -87,7 +87,7 @@ class Faiss(Backend):
         else:
             index = _read(previous)
             first = sum(map(len, parts)) - added
-        for block in _from_row(parts, first):
+        for _, block in rows_from(parts, first, block=_BLOCK):
             index.add(block)
         try:
             faiss.write_index(index, str(file))
@@ -99,24 +99,22 @@ class Faiss(Backend):
         return True
 
     def search(
-        self, queries: Scores, parts: Sequence[Part], k: int, *, allowed: NDArray[np.bool_] | None, file: Path | None
+        self, queries: Scores, parts: Sequence[Part], k: int, *, allowed: Allowed | None, file: Path | None
     ) -> tuple[Rows, Scores]:
         """See the base."""
+        self.check()
         faiss = _library()
         total = sum(map(len, parts))
-        if file is None or (allowed is not None and allowed.mean() < _FEW):
-            return exact_top_k(queries, parts, k, allowed=allowed)
+        mask = None if allowed is None else allowed.rows
+        if file is None or (mask is not None and mask.mean() < _FEW):
+            return exact_top_k(queries, parts, k, allowed=mask)
         kept = getattr(self, "_kept", None)
         if kept is None or kept[0] != str(file):
             kept = self._kept = (str(file), _read(file))
-        chosen = None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+        chosen = None if mask is None else faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
         wanted = min(k * (self.candidates if self.index == "ivfpq" else 1), total)
         found = kept[1].search(queries, wanted, params=self._parameters(chosen))[1].astype(np.int64)
-        of_query, rows = np.repeat(np.arange(len(queries)), wanted), found.reshape(-1)
-        there = rows >= 0
-        of_query, rows = of_query[there], rows[there]
-        scores = exact_scores(queries, of_query, _taken(parts, rows))
-        return merged(of_query, rows, scores, k, len(queries))
+        return rescored(queries, parts, found, k)
 
     def _parameters(self, chosen: Any) -> Any:
         faiss = _library()
@@ -148,7 +146,7 @@ class Faiss(Backend):
         index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
         rng = np.random.default_rng(0)
         rows = np.sort(rng.choice(total, min(total, max(_TRAINED_ON * cells, 1 << 16)), replace=False))
-        index.train(_taken(parts, rows))
+        index.train(taken(parts, rows))
         return index
 
 
@@ -165,23 +163,3 @@ def _read(file: Path) -> Any:
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{file} cannot be read ({reason}); build the gallery again") from error
-
-
-def _from_row(parts: Sequence[Part], first: int) -> Any:
-    """Yield the vectors from a row on, in blocks."""
-    begin = 0
-    for part in parts:
-        for start in range(max(first - begin, 0), len(part), _BLOCK):
-            yield np.ascontiguousarray(part.vectors[start : start + _BLOCK])
-        begin += len(part)
-
-
-def _taken(parts: Sequence[Part], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The vectors (p, w) of some rows."""
-    ends = np.cumsum([len(part) for part in parts])
-    of_part = np.searchsorted(ends, rows, side="right")
-    found = np.empty((len(rows), parts[0].vectors.shape[1]), dtype=np.float32)
-    for number, part in enumerate(parts):
-        own = of_part == number
-        found[own] = part.vectors[rows[own] - (ends[number] - len(part))]
-    return found

@@ -6,16 +6,18 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from masln.errors import CheckpointError, DataError, unknown_name
+from masln.errors import CheckpointError, DataError, MaslnError, unknown_name
+from masln.features.journal import Journal
 from masln.registry import plain_parameters
 from masln.retrieval.backend import Backend, Rows, Scores, make_backend
-from masln.retrieval.change import FORMAT, MANIFEST, Change, as_json
+from masln.retrieval.change import BUILD_LOCK, FORMAT, INDEX, MANIFEST, Change, as_json
 from masln.retrieval.codes import Codes, CodeSet
 from masln.retrieval.model_facts import ModelFacts
 from masln.retrieval.side import Side
@@ -50,7 +52,8 @@ class Gallery:
             if manifest["format"] != FORMAT:
                 raise ValueError(f"format {manifest['format']}, this version of masln reads {FORMAT}")
             self.model = ModelFacts.from_dict(manifest["model"], where=path)
-            self.backend: Backend = make_backend(manifest["backend"]["name"], **manifest["backend"]["options"])
+            if manifest["backend"] != getattr(self, "manifest", {}).get("backend"):
+                self.backend: Backend = make_backend(manifest["backend"]["name"], **manifest["backend"]["options"])
             self.class_names: list[str] = list(manifest["class_names"])
             self.sides = {name: Side.open(self.folder, entry) for name, entry in manifest["sides"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -96,16 +99,13 @@ class Gallery:
             raise DataError(f"k must be at least 1, got {k}")
         if codes.ndim != 2 or codes.shape[1] != self.model.code_width or not np.isfinite(codes).all():
             raise DataError(f"codes must be finite numbers (m, {self.model.code_width}), got {codes.shape}")
-        allowed = None if side.removed is None else ~side.removed
-        if classes:
-            chosen = np.isin(side.labels, self._class_numbers(classes))
-            allowed = chosen if allowed is None else allowed & chosen
-            if not allowed.any():
-                raise DataError(f"{self.folder} has no {modality} of class {', '.join(classes)}")
+        allowed = side.allowed(self._class_numbers(classes))
+        if allowed is not None and not allowed.rows.any():
+            raise DataError(f"{self.folder} has no {modality} of class {', '.join(classes)}")
         similarity = self.model.similarity
         rows, scores = self.backend.search(
             asked_vectors(codes, similarity),
-            [segment.part for segment in side.segments],
+            side.parts,
             k,
             allowed=allowed,
             file=side.index,
@@ -218,6 +218,7 @@ def build_gallery(codes: Codes, out: str | Path, *, backend: Backend) -> Gallery
     Raises:
         DataError: ``out`` is there, an id is there twice, or the disk refuses.
         ConfigError: the backend cannot be built on these.
+        CheckpointError: another process builds it, or the backend's server does not answer.
     """
     target = Path(out).absolute()
     backend.check()
@@ -233,17 +234,38 @@ def build_gallery(codes: Codes, out: str | Path, *, backend: Backend) -> Gallery
         "sides": {},
     }
     try:
-        shutil.rmtree(hidden, ignore_errors=True)  # of a build that was killed
-        hidden.mkdir(parents=True)
-        write_atomically(hidden / MANIFEST, as_json(manifest))
-        gallery = Gallery(hidden)
-        gallery.add(codes)
-        os.replace(hidden, target)
+        hidden.mkdir(parents=True, exist_ok=True)
+        with Journal(hidden / BUILD_LOCK, {"build": target.name}):
+            try:
+                if target.exists():  # another build of it ended just now
+                    raise DataError(f"{out} exists; choose another --out, or delete it")
+                _clear(hidden, backend)
+                write_atomically(hidden / MANIFEST, as_json(manifest))
+                Gallery(hidden).add(codes)
+                backend.close(hidden)
+                os.replace(hidden, target)
+                (target / BUILD_LOCK).unlink()
+            finally:
+                with suppress(OSError):
+                    _clear(hidden, backend)
+                shutil.rmtree(hidden, ignore_errors=True)
     except OSError as error:
         raise DataError(f"cannot write {out}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
     return Gallery(out)
+
+
+def _clear(hidden: Path, backend: Backend) -> None:
+    """Delete what a build left that was killed or failed, here and where the backend keeps its own."""
+    for path in hidden.iterdir():
+        if path.suffix == INDEX:
+            with suppress(MaslnError):
+                backend.discard(path, named=())
+    backend.close(hidden)
+    for path in hidden.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != BUILD_LOCK:
+            path.unlink()
 
 
 def _check_ids(codes: CodeSet, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Search: pictures or texts asked, items of either modality found, re-ranked by a joint score where there is one."""
+"""Search: pictures, texts or a class asked, items of either modality found, re-ranked where there is a joint score."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from masln.retrieval.gallery import Gallery
 from masln.retrieval.items import Item
 from masln.retrieval.segment import Segment
 
-__all__ = ["Answer", "Hit", "search"]
+__all__ = ["Answer", "Hit", "search", "search_class"]
 
 _AT_ONCE = 64  # ours: queries whose features are in memory together
 
@@ -53,8 +53,8 @@ class Answer:
     """What a query found.
 
     Attributes:
-        query: The text, or the picture's path.
-        modality: Of the query.
+        query: The text, the picture's path, or the name of the class.
+        modality: Of the query: ``image``, ``text`` or ``class``.
         hits: The best first.
         unknown_words: Of a text, the words that its feature says nothing of.
     """
@@ -126,6 +126,39 @@ def search(
     return answers
 
 
+def search_class(
+    gallery: Gallery,
+    encoder: Encoder,
+    name: str,
+    *,
+    find: str = "image",
+    k: int = 10,
+    classes: Sequence[str] = (),
+    vector: NDArray[Any] | None = None,
+) -> Answer:
+    """Rank items by the code of a class, which need not have been there when the model was trained.
+
+    Args:
+        gallery: Where.
+        encoder: Of the gallery's model.
+        name: Of the class; one of the run's data stands for the embedding that it has there.
+        find: Modality of the items to find.
+        k: How many.
+        classes: Find items of these alone.
+        vector: (d_class,) the embedding of the class; by default that of its name.
+
+    Raises:
+        DataError: the model is another one, the name has no embedding, or there is nothing to find.
+        ConfigError: the method has no codes for classes.
+    """
+    gallery.require(encoder.facts, what="the query")
+    gallery.side(find)
+    code = encoder.class_code(name, vector)
+    rows, scores = gallery.search(find, code, k, classes=classes)
+    there = rows[0] >= 0
+    return Answer(name, "class", _hits(gallery, find, rows[0][there], scores[0][there].astype(np.float64)))
+
+
 def _unknown_words(encoder: Encoder, text: str) -> tuple[str, ...]:
     extractor = encoder.text_extractor()
     unknown = extractor.unknown_words(text)
@@ -191,7 +224,7 @@ def _picture(segment: Segment, item: Item) -> Path | None:
 
 
 def _hits(
-    gallery: Gallery, modality: str, rows: NDArray[np.int64], scores: NDArray[np.float64], *, reranked: bool
+    gallery: Gallery, modality: str, rows: NDArray[np.int64], scores: NDArray[np.float64], *, reranked: bool = False
 ) -> tuple[Hit, ...]:
     side = gallery.side(modality)
     hits = []

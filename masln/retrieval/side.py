@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masln.errors import CheckpointError
+from masln.retrieval.backend import Allowed
 from masln.retrieval.items import Item, id_keys
 from masln.retrieval.segment import Segment
 from masln.retrieval.top_k import Part
@@ -92,10 +93,14 @@ class Side:
         """The vectors of the segments."""
         return [segment.part for segment in self.segments]
 
-    @property
-    def there(self) -> NDArray[np.bool_] | None:
-        """(n,) rows that are not removed; None for all."""
-        return None if self.removed is None else ~self.removed
+    def allowed(self, labels: Sequence[int] = ()) -> Allowed | None:
+        """The rows that are there, of some classes alone where any are given; None for all rows."""
+        if self.removed is None and not labels:
+            return None
+        rows = ~self.gone
+        if labels:
+            rows &= np.isin(self.labels, labels)
+        return Allowed(rows, tuple(labels), np.flatnonzero(self.gone))
 
     def spread(self, count: int) -> NDArray[np.float32]:
         """Stored vectors (m, w) of up to so many items, evenly over all that are there."""

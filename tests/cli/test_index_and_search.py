@@ -65,6 +65,27 @@ def test_an_approximate_index_tells_its_recall(masln, trained):
     assert 0.9 < value["sides"]["image"]["recall@10"] <= 1
 
 
+def test_a_class_that_came_later_is_a_query(masln, trained):
+    run = ["--data", str(trained.bundle), "--method", "eszsl", "--no-select", "--baselines", "", "--no-plots"]
+    assert (done := masln("train", *run, "--out", "run")).code == 0, done.err
+    assert masln("index", "build", "run", "--from", str(trained.bundle), "--out", "gallery").code == 0
+    Path("new.csv").write_text("id,text\nfirst,a striped zebra\n", encoding="utf-8")
+    assert masln("encode", "run", "--texts", "new.csv", "--class", "zebra", "--out", "codes").code == 0
+    assert masln("index", "add", "gallery", "--from", "codes").code == 0
+    arguments = ["--new-class", "zebra", "--find", "text", "--json"]
+    answer = json.loads(masln("search", "gallery", *arguments, "--k", "25").out)
+    assert (answer["query"], answer["modality"], len(answer["hits"])) == ("zebra", "class", 25)
+    found = [(hit["id"], hit["class"], hit["score"]) for hit in answer["hits"] if hit["class"] == "zebra"]
+    assert len(found) == 1 and found[0][0] == "first"
+    [only] = json.loads(masln("search", "gallery", *arguments, "--class", "zebra").out)["hits"]
+    assert (only["id"], only["class"], only["score"]) == found[0]
+    Path("v.txt").write_text(" ".join(["0.5"] * 50), encoding="utf-8")
+    own = masln("search", "gallery", "--new-class", "mine", "--class-vector", "v.txt", "--k", "2")
+    assert own.code == 0 and ".png" in own.out
+    done = masln("search", "gallery", "--new-class", "zzxq")
+    assert done.code == 2 and "no vector for the class 'zzxq'" in done.err and done.err.count("\n") == 1
+
+
 def test_mistakes_are_one_line(masln, trained, gallery):
     run, other = str(trained.run), str(trained.other_run)
     for arguments, message in (
@@ -74,6 +95,10 @@ def test_mistakes_are_one_line(masln, trained, gallery):
         (["search", gallery, "horse", "--run", other], "only codes of one model can be compared"),
         (["search", gallery, "horse", "--class", "hoarse"], "did you mean 'horse'"),
         (["search", gallery, "horse", "--rerank", "5"], "cca has no joint score"),
+        (["search", gallery, "--new-class", "zebra"], "cca has no code for a class, only cadavae, dadn, eszsl, jfse,"),
+        (["search", gallery, "--new-class", "zebra", "horse"], "give one query"),
+        (["search", gallery, "--new-class", "zebra", "--rerank", "5"], "a joint score is of a picture and a text"),
+        (["search", gallery, "horse", "--class-vector", "x.npy"], "go with --new-class"),
         (["search", gallery, "--image", "nowhere.png"], "no such image file: nowhere.png"),
         (["search", "nowhere", "horse"], "nowhere is no gallery"),
         (["index", "build", run, "--from", str(trained.bundle), "--out", gallery], "gallery exists"),

@@ -11,21 +11,40 @@ import numpy as np
 import pytest
 
 from masln.errors import CheckpointError, ConfigError, DataError, MissingExtraError
-from masln.retrieval import Gallery, build_gallery, make_backend
+from masln.retrieval import Gallery, build_gallery, make_backend, milvus_client, read_codes
 from masln.retrieval import faiss_backend as faiss_module
 from tests.conftest import ROOT
 from tests.preparation.collection import hashes
 from tests.retrieval.synthetic import draw_codes, model_facts, write_drawn
 
 EXACT = {"exact": ("exact", {}), "bf16": ("exact", {"precision": "bf16"}), "flat": ("faiss", {"index": "flat"})}
-BACKENDS = {**EXACT, "hnsw": ("faiss", {"index": "hnsw"}), "ivfpq": ("faiss", {"index": "ivfpq", "probes": 8})}
+SERVER = os.environ.get("MASLN_MILVUS_URI", "")
+BACKENDS = {
+    **EXACT,
+    "hnsw": ("faiss", {"index": "hnsw"}),
+    "ivfpq": ("faiss", {"index": "ivfpq", "probes": 8}),
+    "milvus": ("milvus", {}),
+    "milvus-server": ("milvus", {"uri": SERVER}),
+}
 
 
 def backend_of(name):
     kind, options = BACKENDS[name]
     if kind == "faiss":
         pytest.importorskip("faiss", reason="faiss-cpu is not installed")
+    if kind == "milvus":
+        pytest.importorskip("pymilvus", reason="pymilvus is not installed")
+        pytest.importorskip("milvus_lite", reason="milvus-lite is not installed")
+    if name == "milvus-server" and not SERVER:
+        pytest.skip("no server of Milvus to run on (set MASLN_MILVUS_URI to its address)")
     return make_backend(kind, **options)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open():
+    yield
+    for where in list(milvus_client._open):
+        milvus_client.close_client(where)
 
 
 def built(tmp_path, name="exact", **drawn):
@@ -149,6 +168,41 @@ def test_a_gallery_appears_whole_or_not_at_all(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "codes", "gallery", "more"]
 
 
+def test_of_two_builds_at_once_one_is_told_to_wait(tmp_path, monkeypatch):
+    """The second begins when the first has written its items; it must not touch them."""
+    codes = write_drawn(tmp_path / "codes")
+    inner, told = Gallery.add, []
+
+    def add(self, added, **options):
+        done = inner(self, added, **options)
+        with pytest.raises(CheckpointError, match=r"another process is writing .*\.gallery\.building; wait for it"):
+            build_gallery(codes, tmp_path / "gallery", backend=backend_of("exact"))
+        told.append(sorted(path.name for path in self.folder.iterdir()))
+        return done
+
+    monkeypatch.setattr(Gallery, "add", add)
+    gallery = build_gallery(codes, tmp_path / "gallery", backend=backend_of("exact"))
+    assert told and "image-1" in told[0]
+    assert found_ids(gallery, "image", draw_codes(40)[:2], k=1) == [["item0"], ["item1"]]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["codes", "gallery"]
+    assert sorted(path.name for path in gallery.folder.iterdir()) == [
+        "gallery.json",
+        "image-1",
+        "lock.journal",
+        "text-1",
+    ]
+
+
+def test_what_a_killed_build_left_is_built_over(tmp_path):
+    hidden = tmp_path / ".gallery.building"
+    (hidden / "image-1").mkdir(parents=True)
+    (hidden / "image-1" / "vectors.npy").write_bytes(b"half")
+    (hidden / "gallery.json").write_text("{", encoding="utf-8")
+    gallery = built(tmp_path)
+    assert len(Gallery(gallery.folder)) == 80
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["codes", "gallery"]
+
+
 def test_what_goes_wrong_once_the_change_is_made_takes_nothing_of_it_away(tmp_path, monkeypatch):
     """Ctrl-C, or a disk that refuses, between the manifest's new name and the end of the call."""
     gallery = built(tmp_path)
@@ -197,6 +251,58 @@ def test_what_cannot_be_searched_is_told(tmp_path):
         gallery.search("image", asked, 3, classes=["dog"])
     with pytest.raises(DataError, match="is no gallery"):
         Gallery(tmp_path)
+
+
+def ivfpq(tmp_path, n=600, **options):
+    pytest.importorskip("faiss", reason="faiss-cpu is not installed")
+    codes = write_drawn(tmp_path / "codes", n, modalities=("image",))
+    return build_gallery(codes, tmp_path / "gallery", backend=make_backend("faiss", index="ivfpq", **options))
+
+
+def test_product_quantisation_finds_more_the_more_it_looks_at(tmp_path):
+    """Recall as it is measured when built: of few cells and candidates little, of all of them everything."""
+    recalls = []
+    for number, options in enumerate(
+        (
+            {"cells": 20, "probes": 1, "candidates": 1, "subvectors": 2},
+            {"cells": 20, "probes": 20, "candidates": 1, "subvectors": 2},
+            {"cells": 20, "probes": 20, "candidates": 60, "subvectors": 2},
+        )
+    ):
+        own = tmp_path / str(number)
+        own.mkdir()
+        gallery = ivfpq(own, **options)
+        recalls.append(gallery.info()["sides"]["image"]["recall@10"])
+    exact = build_gallery(read_codes(own / "codes"), own / "exact", backend=make_backend("exact"))
+    assert recalls[0] < recalls[1] - 0.1 and recalls[1] < recalls[2] == 1
+    asked = draw_codes(5, seed=3)
+    for own, other in zip(gallery.search("image", asked, 7), exact.search("image", asked, 7), strict=True):
+        np.testing.assert_array_equal(own, other)  # scores are exact too, not those of the quantiser
+
+
+def test_product_quantisation_tells_what_it_cannot_learn_from(tmp_path):
+    for number, (n, options, message) in enumerate(
+        (
+            (255, {}, "learns from 256 vectors or more, not 255; take index=hnsw"),
+            (300, {"cells": 301}, "cells=301 but there are 300 vectors"),
+            (300, {"subvectors": 5}, "subvectors=5 does not divide the width of the vectors, 16"),
+        )
+    ):
+        (tmp_path / str(number)).mkdir()
+        with pytest.raises(ConfigError, match=message):
+            ivfpq(tmp_path / str(number), n, **options)
+        assert [path.name for path in (tmp_path / str(number)).iterdir()] == ["codes"]
+
+
+def test_product_quantisation_keeps_what_it_learned_when_items_come_and_go(tmp_path):
+    gallery = ivfpq(tmp_path, cells=4, probes=4, candidates=100)
+    first = gallery.sides["image"].index.read_bytes()
+    gallery.remove(ids=[f"item{row}" for row in range(0, 600, 2)])
+    assert gallery.sides["image"].index.read_bytes() == first
+    gallery.add(write_drawn(tmp_path / "few", 3, seed=7, prefix="new", modalities=("image",)))  # too few to learn from
+    assert found_ids(gallery, "image", draw_codes(3, seed=7), k=1) == [["new0"], ["new1"], ["new2"]]
+    [ids] = found_ids(gallery, "image", draw_codes(1), k=303)
+    assert len(set(ids)) == 303 and "item0" not in ids and "item1" in ids and gallery.sides["image"].recall == 1
 
 
 @pytest.mark.parametrize("name", ["exact", "flat"])

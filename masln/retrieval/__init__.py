@@ -10,7 +10,7 @@ from masln.retrieval.gallery import Gallery, build_gallery
 from masln.retrieval.items import Item, ItemFile
 from masln.retrieval.model_facts import ModelFacts, model_hash
 from masln.retrieval.recall import recall_at
-from masln.retrieval.search import Answer, Hit, search
+from masln.retrieval.search import Answer, Hit, picture_of, search, search_by_item
 from masln.retrieval.side import Side
 from masln.retrieval.top_k import Part, exact_top_k
 from masln.retrieval.vectors import asked_vectors, stored_vectors
@@ -44,9 +44,11 @@ __all__ = [
     "make_backend",
     "model_hash",
     "of_dataset",
+    "picture_of",
     "read_codes",
     "recall_at",
     "search",
+    "search_by_item",
     "stored_vectors",
     "write_codes",
 ]

@@ -19,7 +19,7 @@ export function writeFooter(gallery) {
   const facts = {
     Model: `${gallery.method}, trained on ${gallery.dataset}`,
     "Class split": gallery.class_split,
-    Protocol: gallery.protocol,
+    Protocol: gallery.protocol?.replace(/^protocol /, ""),
     Index: gallery.backend,
   };
   const list = make("dl");

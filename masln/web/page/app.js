@@ -118,7 +118,7 @@ function show(answer, by) {
   const count = answer.hits.length;
   the("asked").replaceChildren(...(shown ? [shown] : []));
   the("found-title").hidden = false;
-  the("found-title").textContent = `${count ? sentence(nouns).slice(0, -1) : `No ${nouns}`} for ${title}`;
+  the("found-title").textContent = `${count ? sentence(nouns).slice(0, -1) : `No ${nouns}`} ${title}`;
   document.title = `${the("found-title").textContent} – ${gallery.name}`;
   if (answer.unknown_words?.length) {
     the("unknown").textContent = `Not known to the model, so without effect: ${answer.unknown_words.join(", ")}`;
@@ -140,13 +140,14 @@ const seconds = (value) => (value < 0.0995 ? `${Math.max(1, Math.round(value * 1
 
 /** What is asked: in words, and shown where it is a picture. */
 function told(by) {
-  if (asked.query.text) return { title: `“${asked.query.text}”` };
+  const near = modalityOf(asked.query) === asked.find ? "like" : "for";
+  if (asked.query.text) return { title: `${near} “${asked.query.text}”` };
   if (asked.query.picture) {
     const image = by.url && make("img", { src: by.url, alt: "" });
-    return { title: `your picture ${by.file.name}`, shown: image && make("div", { class: "figure" }, image) };
+    return { title: `${near} your picture ${by.file.name}`, shown: image && make("div", { class: "figure" }, image) };
   }
   const { item, modality } = asked.query;
-  const title = `the ${NOUNS[modality]} ${by?.text ? `“${by.text}”` : item}`;
+  const title = `${near} the ${NOUNS[modality]} ${by?.text ? `“${by.text}”` : item}`;
   return { title, shown: by && modality === "image" && (by.image_url || by.character) ? figure(by) : null };
 }
 

@@ -24,7 +24,7 @@ async function answer(path, options = {}) {
 export const readGallery = () => answer("/api/gallery");
 
 /** One of its items. */
-export const readItem = (modality, id) => answer(`/api/items/${modality}/${encodeURIComponent(encodeURIComponent(id))}`);
+export const readItem = (modality, id) => answer(`/api/items/${modality}/${encodeURIComponent(id)}`);
 
 /** The answer to a query; `file` is the picture of one that has a picture, `most` of what may be asked for. */
 export function search({ query, find, k, classes, rerank }, { file, most, signal }) {

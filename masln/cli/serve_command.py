@@ -16,6 +16,7 @@ from masln.cli.options import debug_option, quiet_option
     "--allow-host", "hosts", multiple=True, metavar="NAME", help="A name that a proxy asks by; may be repeated."
 )
 @click.option("--run", type=click.Path(), help="Where the gallery's run is now.  [default: as the gallery says]")
+@click.option("--cache", type=click.Path(), metavar="DIR", help="Where the demo is kept.  [default: the user's cache]")
 @click.option("--most-k", type=int, metavar="N", help="Items that a query may ask for.")
 @click.option("--most-characters", type=int, metavar="N", help="Of a text that is asked with.")
 @click.option("--most-bytes", type=int, metavar="N", help="Of a picture that is sent.")
@@ -29,6 +30,7 @@ def serve(
     port: int,
     hosts: tuple[str, ...],
     run: str | None,
+    cache: str | None,
     most_k: int | None,
     most_characters: int | None,
     most_bytes: int | None,
@@ -42,10 +44,14 @@ def serve(
     changed meanwhile by masln index is shown as it is now.
     """
     from masln.errors import ConfigError
-    from masln.web import Limits, LiveGallery, address_of, bound_socket, require_web, run_server
+    from masln.web import Limits, LiveGallery, address_of, bound_socket, make_demo, require_web, run_server
 
     if (gallery is None) != demo:
         raise ConfigError("give a GALLERY, as masln index build makes it, or --demo")
+    if demo and run is not None:
+        raise ConfigError("the demo has a run of its own; leave --run out")
+    if cache is not None and not demo:
+        raise ConfigError("--cache is where the demo is kept; leave it out")
     require_web()
     asked = {
         "k": most_k,
@@ -58,7 +64,11 @@ def serve(
         from masln.web.app import make_app
         from masln.web.guard import LOOPBACK_NAMES, is_loopback
 
-        live = LiveGallery(gallery or "", run=run)
+        if gallery is None:
+            made = make_demo(cache, progress=not quiet)
+            live = LiveGallery(made.gallery, run=made.run)
+        else:
+            live = LiveGallery(gallery, run=run)
         names = [*LOOPBACK_NAMES, host, *hosts] if is_loopback(host) or hosts else None
         app = make_app(live, limits=limits, hosts=names, demo=demo)
         bound.listen()

@@ -5,8 +5,19 @@ FastAPI and uvicorn are imported only when something is served.
 
 from __future__ import annotations
 
+from masln.web.demo import Demo, make_demo
 from masln.web.limits import Limits
 from masln.web.live import Found, LiveGallery
 from masln.web.server import address_of, bound_socket, require_web, run_server
 
-__all__ = ["Found", "Limits", "LiveGallery", "address_of", "bound_socket", "require_web", "run_server"]
+__all__ = [
+    "Demo",
+    "Found",
+    "Limits",
+    "LiveGallery",
+    "address_of",
+    "bound_socket",
+    "make_demo",
+    "require_web",
+    "run_server",
+]

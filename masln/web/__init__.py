@@ -8,7 +8,7 @@ from __future__ import annotations
 from masln.web.demo import Demo, make_demo
 from masln.web.limits import Limits
 from masln.web.live import Found, LiveGallery
-from masln.web.server import address_of, bound_socket, require_web, run_server
+from masln.web.server import address_of, bound_socket, make_server, require_web, run_server
 
 __all__ = [
     "Demo",
@@ -18,6 +18,7 @@ __all__ = [
     "address_of",
     "bound_socket",
     "make_demo",
+    "make_server",
     "require_web",
     "run_server",
 ]

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 __all__ = ["Answer", "ClassFacts", "Error", "Figure", "GalleryFacts", "Health", "Hit", "ItemFacts", "SearchRequest"]
 
 Modality = Literal["image", "text"]
+
+
+def _sound(text: str) -> str:
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("half of a surrogate pair is no character")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_sound)]
 
 
 class Error(BaseModel):
@@ -22,12 +31,12 @@ class SearchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    text: str | None = Field(None, description="What to look for, in words.")
-    item: str | None = Field(None, description="Id of an item of the gallery, in place of a text.")
+    text: Text | None = Field(None, description="What to look for, in words.")
+    item: Text | None = Field(None, description="Id of an item of the gallery, in place of a text.")
     modality: Modality | None = Field(None, description="Of the item.")
     find: Modality | None = Field(None, description="What to find; by default the modality not asked with.")
     k: Annotated[int, Field(ge=1)] = Field(10, description="How many.")
-    classes: list[str] = Field([], description="Items of these classes alone; of all where it is empty.")
+    classes: list[Text] = Field([], description="Items of these classes alone; of all where it is empty.")
     rerank: Annotated[int, Field(ge=0)] = Field(
         0, description="Put the first so many in the order of the joint score, where the method has one."
     )

@@ -38,7 +38,10 @@ def add_error_handlers(app: FastAPI, live: LiveGallery) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def of_validation(request: Request, error: RequestValidationError) -> JSONResponse:
-        return answer(422, "; ".join(map(_told, error.errors()[:3])))
+        problems = error.errors()
+        if any(own["type"] == "model_attributes_type" and isinstance(own["input"], bytes) for own in problems):
+            return answer(415, "send the body as application/json")
+        return answer(422, "; ".join(map(_told, problems[:3])))
 
     @app.exception_handler(MaslnError)
     async def of_masln(request: Request, error: MaslnError) -> JSONResponse:

@@ -21,7 +21,7 @@ from masln.retrieval import Answer, Encoder, Gallery, Item, picture_of, search, 
 from masln.retrieval.change import MANIFEST
 from masln.web.run_facts import RunFacts
 
-__all__ = ["Found", "LiveGallery", "Opened", "other_modality"]
+__all__ = ["Found", "LiveGallery", "Opened", "character_of", "other_modality"]
 
 
 def other_modality(modality: str) -> str:
@@ -87,13 +87,8 @@ class Opened:
         return found, picture
 
     def character(self, item: Item) -> str | None:
-        """Of an item of the bundled set, the emoji that it draws or describes: its id begins with the code points."""
-        match = _EMOJI.fullmatch(item.id) if self.gallery.model.data == DEFAULT_DATASET else None
-        if match is None:
-            return None
-        points = [int(point, 16) for point in match[1].split("-")]
-        # A single one may be drawn as text otherwise (the sun as a black glyph).
-        return "".join(map(chr, points)) + (_AS_EMOJI if len(points) == 1 else "")
+        """The emoji of an item of the bundled set."""
+        return character_of(item.id) if self.gallery.model.data == DEFAULT_DATASET else None
 
     def without_paths(self, message: str) -> str:
         """A message with the folders of this machine by their last name alone."""
@@ -106,8 +101,18 @@ class Opened:
         return message
 
 
-_EMOJI = re.compile(r"([0-9a-f]{2,6}(?:-[0-9a-f]{2,6})*)-[a-z]+")
+_EMOJI = re.compile(r"([0-9a-f]{4,6}(?:-[0-9a-f]{4,6})*)-(?:fluent|noto)")
 _AS_EMOJI = "\N{VARIATION SELECTOR-16}"
+
+
+def character_of(item: str) -> str | None:
+    """The emoji that an item of the bundled set draws or describes: its id is the code points and the artist."""
+    match = _EMOJI.fullmatch(item)
+    if match is None:
+        return None
+    points = [int(point, 16) for point in match[1].split("-")]
+    # A single one may be drawn as text otherwise (the sun as a black glyph).
+    return "".join(map(chr, points)) + (_AS_EMOJI if len(points) == 1 else "")
 
 
 def _lies_below(file: Path, folder: Path) -> bool:
@@ -139,13 +144,18 @@ class LiveGallery:
         """The gallery as it is on disk now.
 
         Raises:
-            MaslnError: it is gone, damaged, or of a run that is.
+            CheckpointError: it is gone, damaged, or of a run that is.
         """
         with self._opening:
             stamp = self._stamp_now()
-            if self._opened is None or stamp != self._stamp:
+            if self._opened is None:
                 self._opened = self._open()
-                self._stamp = stamp
+            elif stamp != self._stamp:
+                try:
+                    self._opened = self._open()
+                except MaslnError as error:  # nothing that a client could mend, whatever kind it is
+                    raise CheckpointError(str(error)) from error
+            self._stamp = stamp
             return self._opened
 
     def without_paths(self, message: str) -> str:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from masln.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
-    pass
+    import uvicorn
 
-__all__ = ["bound_socket", "require_web", "run_server"]
+__all__ = ["address_of", "bound_socket", "make_server", "require_web", "run_server"]
 
 _PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart", "PIL": "pillow"}
 _SECONDS_TO_END = 5  # that a request under way has when the server is ended; ours
@@ -63,8 +63,8 @@ def address_of(bound: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def run_server(app: Any, bound: socket.socket) -> None:
-    """Answer requests until Ctrl-C or SIGTERM; those under way are answered first."""
+def make_server(app: Any) -> uvicorn.Server:
+    """Uvicorn around an application; ``run(sockets=[...])`` answers until ``should_exit`` is set."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -77,8 +77,14 @@ def run_server(app: Any, bound: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=_SECONDS_TO_END,
     )
+    return uvicorn.Server(config)
+
+
+def run_server(app: Any, bound: socket.socket) -> None:
+    """Answer requests until Ctrl-C or SIGTERM; those under way are answered first."""
+    server = make_server(app)
     with _ended_by_signals():
-        uvicorn.Server(config).run(sockets=[bound])
+        server.run(sockets=[bound])
 
 
 @contextmanager

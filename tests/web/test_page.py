@@ -11,8 +11,12 @@ import pytest
 
 from masln.experiments import RunConfig, bundle_items, open_encoder, run_experiment, text_items
 from masln.retrieval import build_gallery, make_backend, search, write_codes
+from masln.web import Limits, LiveGallery
+from masln.web.app import make_app
+from masln.web.guard import LOOPBACK_NAMES
 from tests.preparation.collection import CLASSES
-from tests.web.served import chromium, served
+from tests.web.browser import chromium
+from tests.web.serving import answering
 
 pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import expect
@@ -43,11 +47,9 @@ def gallery(trained, encoder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(gallery):
-    from masln.web import Limits, LiveGallery
-
     limits = Limits(query_characters=200, upload_bytes=20_000, image_pixels=10_000)
-    with served(LiveGallery(gallery.folder), limits=limits) as own:
-        yield own
+    with answering(make_app(LiveGallery(gallery.folder), limits=limits, hosts=LOOPBACK_NAMES)) as client:
+        yield str(client.base_url)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +124,9 @@ def test_a_sentence_that_is_typed_finds_what_search_finds(look, gallery, encoder
     ask(page, f"{SENTENCE} zzqx")
     assert shown(page) == found(gallery, encoder, SENTENCE + " zzqx", modality="text", find="image")
     expect(page.get_by_text("Not known to the model, so without effect: zzqx")).to_be_visible()
-    page.wait_for_function("[...document.querySelectorAll('.hit img')].every((one) => one.naturalWidth === 24)")
+    for picture in page.locator(".hit img").all():
+        picture.scroll_into_view_if_needed()
+        expect(picture).to_have_js_property("naturalWidth", 24)
     page.get_by_text("Texts", exact=True).click()
     expect(page.get_by_role("heading", level=2).first).to_have_text(f"Texts like “{SENTENCE} zzqx”")
     page.get_by_role("combobox", name="Show").select_option("24")
@@ -153,7 +157,7 @@ def test_a_picture_finds_itself_and_texts(look, trained, gallery, encoder, way):
     expect(page.get_by_role("heading", level=2).first).to_have_text("Pictures like your picture horse2.png")
     assert shown(page)[0] == ("horse", "1.000")
     assert shown(page) == found(gallery, encoder, str(file), modality="image", find="image")
-    page.wait_for_function("document.querySelector('#asked img').naturalWidth === 24")
+    expect(page.locator("#asked img")).to_have_js_property("naturalWidth", 24)
     page.get_by_text("Texts", exact=True).click()
     expect(page.get_by_role("heading", level=2).first).to_have_text("Texts for your picture horse2.png")
     assert shown(page) == found(gallery, encoder, str(file), modality="image", find="text")
@@ -229,7 +233,7 @@ def test_what_is_wrong_is_told_and_the_page_goes_on(look, tmp_path):
     large = tmp_path / "large.png"
     large.write_bytes(np.random.default_rng(0).bytes(20_001))
     chooser.set_input_files(large)
-    expect(alert).to_contain_text("large.png has 0.0 MiB; a picture may have")
+    expect(alert).to_contain_text("large.png has 20,001 bytes; a picture may have 20,000 bytes.")
     from PIL import Image
 
     Image.new("RGB", (101, 100)).save(tmp_path / "wide.png")
@@ -262,9 +266,11 @@ def test_what_is_wrong_is_told_and_the_page_goes_on(look, tmp_path):
 def test_a_search_that_takes_long_is_said_to_go_on_and_the_last_one_wins(look):
     page = look()
     held = []
-    page.route(
-        "**/api/search", lambda route: held.append(route) if "dog" in route.request.post_data else route.continue_()
-    )
+
+    def hold(route):
+        held.append(route) if "dog" in route.request.post_data else route.continue_()
+
+    page.route("**/api/search", hold)
     box = page.get_by_role("searchbox", name="Search by a sentence")
     box.fill("a dog")
     box.press("Enter")
@@ -408,8 +414,6 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(look):
 @pytest.fixture(scope="module")
 def emoji(tmp_path_factory):
     """The address of a gallery of the bundled set."""
-    from masln.web import LiveGallery
-
     folder = tmp_path_factory.mktemp("emoji")
     config = RunConfig(method="cca", data="emoji", baselines=(), select=False, device="cpu")
     run_experiment(config, folder / "run")
@@ -417,8 +421,8 @@ def emoji(tmp_path_factory):
     items = bundle_items(encoder, "emoji", part="test")
     codes = write_codes(items.collections, folder / "codes", model=encoder.facts)
     build_gallery(codes, folder / "gallery", backend=EXACT)
-    with served(LiveGallery(folder / "gallery"), demo=True) as own:
-        yield own
+    with answering(make_app(LiveGallery(folder / "gallery"), hosts=LOOPBACK_NAMES, demo=True)) as client:
+        yield str(client.base_url)
 
 
 def test_emoji_are_shown_as_the_characters_themselves(look, emoji):

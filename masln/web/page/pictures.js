@@ -3,7 +3,6 @@
 import { Refused } from "./requests.js";
 import { counted, the } from "./dom.js";
 
-const MIB = 1024 * 1024;
 const kept = new Map(); // number in the address -> {file, url}; as long as the page is open
 
 /** The picture of a number in the address; undefined where another page, or this one before it was loaded, chose it. */
@@ -19,7 +18,7 @@ export async function keepPicture(file, limits) {
   if (file.type && !file.type.startsWith("image/")) throw new Refused(`${file.name} is not a picture.`);
   if (file.size === 0) throw new Refused(`${file.name} is empty.`);
   if (file.size > limits.upload_bytes) {
-    const sizes = [file.size, limits.upload_bytes].map((bytes) => `${(bytes / MIB).toFixed(1)} MiB`);
+    const sizes = [file.size, limits.upload_bytes].map((bytes) => counted(bytes, "byte"));
     throw new Refused(`${file.name} has ${sizes[0]}; a picture may have ${sizes[1]}. Make it smaller.`);
   }
   const url = URL.createObjectURL(file);

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import re
 
 import numpy as np
 import pytest
 
-from masln.experiments import RunConfig, bundle_items, open_encoder, run_experiment, text_items
+from masln.experiments import bundle_items, open_encoder, text_items
 from masln.retrieval import build_gallery, make_backend, search, write_codes
-from masln.web import Limits, LiveGallery
+from masln.web import Limits, LiveGallery, demo
 from masln.web.app import make_app
 from masln.web.guard import LOOPBACK_NAMES
 from tests.preparation.collection import CLASSES
@@ -413,15 +414,12 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(look):
 
 @pytest.fixture(scope="module")
 def emoji(tmp_path_factory):
-    """The address of a gallery of the bundled set."""
-    folder = tmp_path_factory.mktemp("emoji")
-    config = RunConfig(method="cca", data="emoji", baselines=(), select=False, device="cpu")
-    run_experiment(config, folder / "run")
-    encoder = open_encoder(folder / "run")
-    items = bundle_items(encoder, "emoji", part="test")
-    codes = write_codes(items.collections, folder / "codes", model=encoder.facts)
-    build_gallery(codes, folder / "gallery", backend=EXACT)
-    with answering(make_app(LiveGallery(folder / "gallery"), hosts=LOOPBACK_NAMES, demo=True)) as client:
+    """The address of the demo, its run a linear one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "_CONFIG", dataclasses.replace(demo._CONFIG, method="cca"))  # in a second
+        made = demo.make_demo(tmp_path_factory.mktemp("emoji"))
+    live = LiveGallery(made.gallery, run=made.run)
+    with answering(make_app(live, hosts=LOOPBACK_NAMES, demo=True)) as client:
         yield str(client.base_url)
 
 

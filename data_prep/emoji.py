@@ -176,7 +176,7 @@ def emoji_bundle(
     split = split_concepts([concept.class_name for concept in concepts], groups)
     per_concept = np.repeat(np.arange(len(drawn)), len(ARTISTS))
     texts = [concept.text for concept in concepts]
-    return arrays_to_bundle(
+    written = arrays_to_bundle(
         out,
         name="emoji",
         image=image_features([svg for one in drawn for svg in one.svgs]),
@@ -195,6 +195,24 @@ def emoji_bundle(
         dtype="float16",
         overwrite=overwrite,
     )
+    save_extractors(written, text_feature)
+    return written
+
+
+def save_extractors(bundle: Path, text_feature: str) -> None:
+    """Leave the extractors of the features in the bundle, as `masln prepare` does, so that raw items can be asked with.
+
+    They stand in no manifest: the hash of the bundle is that of its data, which published tables name.
+
+    Args:
+        bundle: The folder.
+        text_feature: Of its texts; of those that were only measured no extractor is kept.
+    """
+    from masln.features import EfficientNetLite0, JoinedText
+
+    EfficientNetLite0().save(bundle / "extractors" / "image")
+    if text_feature == TEXT_FEATURE:
+        JoinedText(parts="sentence+word2vec").save(bundle / "extractors" / "text")
 
 
 def _recipe(text_feature: str, class_vector: str, per_class: int | None) -> dict[str, object]:

@@ -29,6 +29,7 @@ COMMANDS = {
     "report": "Make a page, or tables, of runs that are on disk.",
     "reproduce": "Run a published table and print ours beside its figures.",
     "search": "Find pictures by text and texts by picture in a gallery.",
+    "serve": "Serve a gallery as a page, with a JSON API.",
     "train": "Train a method and print its figures beside CCA and chance.",
 }
 

@@ -28,6 +28,7 @@ from masln.features.doc2vec import Doc2Vec
 from masln.features.efficientnet import EfficientNetLite0
 from masln.features.hf_vision import HFVision
 from masln.features.images import MAX_PIXELS, list_images, read_image
+from masln.features.joined import JoinedText
 from masln.features.masking import class_word_forms, inflections, mask_words, word_forms
 from masln.features.perceptual import HASH_BITS, image_fingerprint, require_fingerprints
 from masln.features.rows_file import RowsFile
@@ -44,7 +45,7 @@ from masln.features.word_vectors import load_packaged_glove, load_word_vectors
 from masln.features.writing import Skipped, WrittenFeatures, write_features
 
 _IMAGES = (EfficientNetLite0, HFVision, VGG19FC7)
-_TEXTS = (BagOfWords, TfIdf, LatentDirichletAllocation, Word2Vec, Doc2Vec, SentenceEncoder)
+_TEXTS = (BagOfWords, TfIdf, LatentDirichletAllocation, Word2Vec, Doc2Vec, SentenceEncoder, JoinedText)
 for _extractor in (*_IMAGES, *_TEXTS):
     extractor_resolver.register(_extractor, synonyms={_extractor.name})
 
@@ -64,6 +65,7 @@ __all__ = [
     "Extractor",
     "FeatureBatch",
     "HFVision",
+    "JoinedText",
     "LatentDirichletAllocation",
     "Row",
     "RowsFile",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,7 +59,8 @@ def read_image(item: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     its code is told, of a WebP little; the rest takes checksums of one's own (``masln prepare --checksums``).
 
     Args:
-        item: A path, a PIL image, or an array of uint8, (h, w), (h, w, 3) or, with alpha, (h, w, 4).
+        item: A path, the bytes of a file, a PIL image, or an array of uint8, (h, w), (h, w, 3) or, with alpha,
+            (h, w, 4).
         max_pixels: Larger pictures are refused before they are decoded.
 
     Returns:
@@ -74,6 +76,8 @@ def read_image(item: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
     if isinstance(item, str | os.PathLike):
         return _read_file(Path(item), max_pixels)
+    if isinstance(item, bytes):
+        return _read_encoded(item, "the picture", max_pixels)
     if isinstance(item, np.ndarray):
         item = _of_array(item)
     if not isinstance(item, Image.Image):
@@ -89,32 +93,42 @@ def read_image(item: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 
 def _read_file(path: Path, max_pixels: int) -> Image.Image:
-    from PIL import Image, UnidentifiedImageError
-
     try:
         if not path.is_file():
             raise DataError(f"no such image file: {path}")
         if path.stat().st_size == 0:
             raise DataError(f"{path}: the file is empty; get it again or leave it out")
-        with Image.open(path, formats=_FORMATS) as opened:
-            _check_size(opened, str(path), max_pixels)
+    except (OSError, ValueError) as error:  # the latter of a name with a null character in it
+        raise _damaged(str(path), error) from error
+    return _read_encoded(path, str(path), max_pixels)
+
+
+def _read_encoded(source: Path | bytes, name: str, max_pixels: int) -> Image.Image:
+    from PIL import Image, UnidentifiedImageError
+
+    def opened_anew() -> Image.Image:
+        return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS)
+
+    try:
+        with opened_anew() as opened:
+            _check_size(opened, name, max_pixels)
             if opened.format != "PNG":
                 image = _upright_rgb(opened)
                 if opened.format in ("JPEG", "MPO"):  # the latter is a JPEG with more of them behind it
-                    check_jpeg(path)
+                    check_jpeg(source, name)
                 return image
             opened.verify()  # decoding passes over checksums, and leaves pixels wrong without a word
-        with Image.open(path, formats=_FORMATS) as opened:
+        with opened_anew() as opened:
             return _upright_rgb(opened)
     except MaslnError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{path}: larger than {max_pixels:,} pixels; scale it down or leave it out") from error
+        raise DataError(f"{name}: larger than {max_pixels:,} pixels; scale it down or leave it out") from error
     except UnidentifiedImageError as error:
         formats = ", ".join(_FORMATS)
-        raise DataError(f"{path}: not an image of a known kind ({formats}), or its head is damaged") from error
+        raise DataError(f"{name}: not an image of a known kind ({formats}), or its head is damaged") from error
     except Exception as error:  # a decoder raises OSError, SyntaxError, ValueError, struct.error, KeyError, ...
-        raise _damaged(str(path), error) from error
+        raise _damaged(name, error) from error
 
 
 def _damaged(name: str, error: Exception) -> DataError:

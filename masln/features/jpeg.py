@@ -13,7 +13,7 @@ __all__ = ["check_jpeg"]
 _DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG file")
 
 
-def check_jpeg(path: Path) -> None:
+def check_jpeg(source: Path | bytes, name: str) -> None:
     """Refuse a JPEG in whose pixels something is missing, left over or no code at all.
 
     A JPEG holds no checksum. Of single flipped bits 15% show in a photo of 176 px, the others give another picture that
@@ -21,7 +21,8 @@ def check_jpeg(path: Path) -> None:
     (`benchmarks/damaged_inputs.py`). Checksums of one's own tell of all.
 
     Args:
-        path: The file, which Pillow takes for a JPEG.
+        source: The file or its bytes, which Pillow takes for a JPEG.
+        name: What it is called in messages.
 
     Raises:
         DataError: libjpeg warns of its data.
@@ -31,10 +32,10 @@ def check_jpeg(path: Path) -> None:
         raise MissingExtraError("simplejpeg", "features", "reading JPEG files")
     import simplejpeg  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
-    content = path.read_bytes()
+    content = source if isinstance(source, bytes) else source.read_bytes()
     try:
         # All of the data is read, and as few pixels made of it as there can be: half of the time of decoding it.
         simplejpeg.decode_jpeg(content, colorspace="GRAY", fastdct=True, fastupsample=True, min_factor=8)
     except ValueError as error:
         if (warning := str(error)).startswith(_DAMAGE):
-            raise DataError(f"{path}: damaged or truncated image ({warning}); get it again or leave it out") from error
+            raise DataError(f"{name}: damaged or truncated image ({warning}); get it again or leave it out") from error

@@ -11,7 +11,7 @@ from masln.retrieval.items import Item, ItemFile
 from masln.retrieval.milvus_backend import Milvus
 from masln.retrieval.model_facts import ModelFacts, model_hash
 from masln.retrieval.recall import recall_at
-from masln.retrieval.search import Answer, Hit, search, search_class
+from masln.retrieval.search import Answer, Hit, picture_of, search, search_by_item, search_class
 from masln.retrieval.side import Side
 from masln.retrieval.top_k import Part, exact_top_k
 from masln.retrieval.vectors import asked_vectors, stored_vectors
@@ -47,9 +47,11 @@ __all__ = [
     "make_backend",
     "model_hash",
     "of_dataset",
+    "picture_of",
     "read_codes",
     "recall_at",
     "search",
+    "search_by_item",
     "search_class",
     "stored_vectors",
     "write_codes",

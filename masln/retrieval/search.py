@@ -19,8 +19,10 @@ from masln.retrieval.encoder import Encoder, StoredFeatures
 from masln.retrieval.gallery import Gallery
 from masln.retrieval.items import Item
 from masln.retrieval.segment import Segment
+from masln.retrieval.side import Side
+from masln.retrieval.vectors import stored_codes
 
-__all__ = ["Answer", "Hit", "search", "search_class"]
+__all__ = ["Answer", "Hit", "picture_of", "search", "search_by_item", "search_class"]
 
 _AT_ONCE = 64  # ours: queries whose features are in memory together
 
@@ -53,7 +55,7 @@ class Answer:
     """What a query found.
 
     Attributes:
-        query: The text, the picture's path, or the name of the class.
+        query: The text, the picture's path, the id of the item that was asked with, or the name of the class.
         modality: Of the query: ``image``, ``text`` or ``class``.
         hits: The best first.
         unknown_words: Of a text, the words that its feature says nothing of.
@@ -75,7 +77,7 @@ class Answer:
 def search(
     gallery: Gallery,
     encoder: Encoder,
-    queries: Sequence[str],
+    queries: Sequence[Any],
     *,
     modality: str,
     find: str,
@@ -88,7 +90,7 @@ def search(
     Args:
         gallery: Where.
         encoder: Of the gallery's model.
-        queries: Texts, or paths of pictures.
+        queries: Texts; or pictures, as paths or whatever ``read_image`` takes.
         modality: Of the queries.
         find: Modality of the items to find.
         k: How many of each.
@@ -122,7 +124,7 @@ def search(
             if reranker is not None:
                 own, best = reranker.ordered(own_features, own)
             hits = _hits(gallery, find, own[:k], best[:k], reranked=reranker is not None)
-            answers.append(Answer(query, modality, hits, words))
+            answers.append(Answer(str(query), modality, hits, words))
     return answers
 
 
@@ -159,6 +161,54 @@ def search_class(
     return Answer(name, "class", _hits(gallery, find, rows[0][there], scores[0][there].astype(np.float64)))
 
 
+def search_by_item(
+    gallery: Gallery,
+    item: str,
+    *,
+    modality: str,
+    find: str,
+    k: int = 10,
+    classes: Sequence[str] = (),
+    rerank: int = 0,
+    encoder: Encoder | None = None,
+) -> Answer:
+    """Search a gallery with one of its own items, whose code is there: no extractor is asked.
+
+    Args:
+        gallery: Where.
+        item: Id of the item; found itself, and first, where its own modality is searched.
+        modality: Of the item.
+        find: Modality of the items to find.
+        k: How many.
+        classes: Find items of these alone.
+        rerank: As of ``search``.
+        encoder: Of the gallery's model; for ``rerank`` alone.
+
+    Raises:
+        DataError: no such item, or there is nothing to find.
+        ConfigError: as of ``search``.
+    """
+    side = gallery.side(modality)
+    gallery.side(find)
+    row = side.rows_of([item]).get(item)
+    if row is None:
+        raise DataError(f"{gallery.folder} has no {modality} {item!r}")
+    reranker = None
+    if rerank:
+        if encoder is None:
+            raise ConfigError("a joint score needs the run's model; leave --rerank out")
+        gallery.require(encoder.facts, what="the query")
+        reranker = _Reranker(gallery, encoder, modality, find)
+    segment, own = side.place(row)
+    code = stored_codes(segment.part.vectors[own : own + 1], gallery.model.similarity)
+    [rows], [scores] = gallery.search(find, code, max(k, rerank), classes=classes)
+    rows, best = rows[rows >= 0], scores[rows >= 0].astype(np.float64)
+    if reranker is not None:
+        features = _ItemFeatures(side, reranker.encoder, modality).of(row)
+        rows, best = reranker.ordered(features, rows)
+    return Answer(item, modality, _hits(gallery, find, rows[:k], best[:k], reranked=reranker is not None))
+
+
 def _unknown_words(encoder: Encoder, text: str) -> tuple[str, ...]:
     extractor = encoder.text_extractor()
     unknown = extractor.unknown_words(text)
@@ -169,19 +219,19 @@ def _unknown_words(encoder: Encoder, text: str) -> tuple[str, ...]:
 
 
 class _Reranker:
-    """The joint scores of queries with what their codes found; a bundle is opened once."""
+    """The joint scores of queries with what their codes found."""
 
     def __init__(self, gallery: Gallery, encoder: Encoder, modality: str, find: str) -> None:
         if not isinstance(encoder.method, JointScorer):
             raise ConfigError(f"{encoder.facts.method} has no joint score to re-rank by; leave --rerank out")
         if modality == find:
             raise ConfigError(f"a joint score is of a picture and a text, not of two {find}s; leave --rerank out")
-        self.side, self.encoder, self.method, self.find = gallery.side(find), encoder, encoder.method, find
-        self.bundles: dict[str, StoredFeatures] = {}
+        self.encoder, self.method, self.find = encoder, encoder.method, find
+        self.items = _ItemFeatures(gallery.side(find), encoder, find)
 
     def ordered(self, query: FeatureBatch, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Rows by their joint score with a query, equal ones as they came, and the scores."""
-        found = _joined([self._features(row) for row in rows.tolist()])
+        found = _joined([self.items.of(row) for row in rows.tolist()])
         image, text = (found, query) if self.find == "image" else (query, found)
         one, many = np.zeros(len(rows), dtype=np.int64), np.arange(len(rows))
         image_rows, text_rows = (many, one) if self.find == "image" else (one, many)
@@ -189,18 +239,27 @@ class _Reranker:
         order = rerank_items(np.arange(len(rows))[None], joint[None])[0]
         return rows[order], joint[order].astype(np.float64)
 
-    def _features(self, row: int) -> FeatureBatch:
+
+class _ItemFeatures:
+    """Features of a gallery's items; a bundle is opened once."""
+
+    def __init__(self, side: Side, encoder: Encoder, modality: str) -> None:
+        self.side, self.encoder, self.modality = side, encoder, modality
+        self.bundles: dict[str, StoredFeatures] = {}
+
+    def of(self, row: int) -> FeatureBatch:
         """As stored in the bundle that the item came from, or anew from its text or picture."""
         segment, own = self.side.place(row)
         if "bundle" in segment.facts:
             return self._stored(segment).extract_read([own])
         item = segment.items.take([own])[0]
-        raw: Any = _picture(segment, item) if self.find == "image" else (item.text,) * bool(item.text)
+        raw: Any = picture_of(segment, item) if self.modality == "image" else (item.text,) * bool(item.text)
         if not raw:
+            kind = self.modality
             raise DataError(
-                f"{self.find} {item.id!r} cannot be re-ranked, its raw {self.find} is not at hand; leave --rerank out"
+                f"{kind} {item.id!r} cannot be re-ranked, its raw {kind} is not at hand; leave --rerank out"
             )
-        return self.encoder.of_raw(self.find).features([raw])
+        return self.encoder.of_raw(self.modality).features([raw])
 
     def _stored(self, segment: Segment) -> StoredFeatures:
         folder = str(segment.facts["bundle"])
@@ -208,7 +267,7 @@ class _Reranker:
             dataset = load_dataset(folder)
             if bundle_hash(dataset) != segment.facts["bundle_hash"]:
                 raise DataError(f"{folder} is another bundle than the one whose items are in the gallery; put it back")
-            self.bundles[folder] = StoredFeatures(dataset=dataset, modality=self.find)
+            self.bundles[folder] = StoredFeatures(dataset=dataset, modality=self.modality)
         return self.bundles[folder]
 
 
@@ -217,7 +276,8 @@ def _joined(parts: Sequence[FeatureBatch]) -> FeatureBatch:
     return FeatureBatch(np.concatenate([part.values for part in parts]), np.concatenate(masks) if masks else None)
 
 
-def _picture(segment: Segment, item: Item) -> Path | None:
+def picture_of(segment: Segment, item: Item) -> Path | None:
+    """The file of an item's picture; None where it is not at hand."""
     folder = segment.facts.get("images")
     file = Path(folder) / item.image if isinstance(folder, str) and item.image else None
     return file if file is not None and file.is_file() else None
@@ -231,5 +291,5 @@ def _hits(
     for rank, (row, score) in enumerate(zip(rows.tolist(), scores.tolist(), strict=True), start=1):
         segment, own = side.place(row)
         item = segment.items.take([own])[0]
-        hits.append(Hit(rank, score, item, _picture(segment, item), reranked))
+        hits.append(Hit(rank, score, item, picture_of(segment, item), reranked))
     return tuple(hits)

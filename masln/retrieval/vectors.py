@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from masln.errors import ConfigError, unknown_name
 
-__all__ = ["SIMILARITIES", "asked_vectors", "asked_with_stored", "shown_scores", "stored_vectors"]
+__all__ = ["SIMILARITIES", "asked_vectors", "asked_with_stored", "shown_scores", "stored_codes", "stored_vectors"]
 
 SIMILARITIES = ("cosine", "euclidean", "dot")
 Floats = NDArray[np.float32]
@@ -45,7 +45,12 @@ def asked_vectors(codes: NDArray[Any], similarity: str) -> Floats:
 
 def asked_with_stored(vectors: NDArray[Any], similarity: str) -> Floats:
     """Stored vectors (m, w) as queries."""
-    return asked_vectors(vectors[:, :-1] if similarity == "euclidean" else vectors, similarity)
+    return asked_vectors(stored_codes(vectors, similarity), similarity)
+
+
+def stored_codes(vectors: NDArray[Any], similarity: str) -> NDArray[Any]:
+    """The codes (m, d) of stored vectors (m, w); for ``cosine`` of length 1, as they are stored."""
+    return vectors[:, :-1] if similarity == "euclidean" else vectors
 
 
 def shown_scores(scores: Floats, queries: NDArray[Any], similarity: str) -> Floats:

@@ -25,7 +25,7 @@ from data_prep.emoji_classes import (
 )
 from data_prep.emoji_sources import ARTISTS, NAMES_PACKAGE, Concept, Drawings, read_concepts, tarball_name
 from data_prep.emoji_split import kindred, split_concepts
-from masln.data import read_bundle
+from masln.data import find_bundle, read_bundle
 from masln.errors import DataError
 
 
@@ -174,6 +174,10 @@ def test_the_whole_recipe_gives_the_same_bytes_twice(tmp_path, source):
     np.testing.assert_array_equal(read.text[2], read.text[3])
     assert not np.array_equal(read.image[2], read.image[3])
     assert (tmp_path / "a" / "LICENSES.md").is_file()
+    for modality in ("image", "text"):
+        for name in ("config.json", "model.safetensors"):
+            ships = find_bundle("emoji") / "extractors" / modality / name
+            assert (tmp_path / "a" / "extractors" / modality / name).read_bytes() == ships.read_bytes()
 
 
 def test_drawings_lie_on_white():

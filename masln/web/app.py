@@ -128,7 +128,7 @@ def _add_gallery(app: FastAPI, live: LiveGallery, limits: Limits, demo: bool) ->
             "why_not": {name: opened.why_not.get(name, "") for name in MODALITIES},
             "limits": limits.to_dict(),
             "reranks": opened.reranks,
-            "new_class": False,
+            "new_class": opened.encodes_classes,
             "demo": demo,
         }
         return contract.GalleryFacts.model_validate(facts)
@@ -169,6 +169,16 @@ def _add_search(app: FastAPI, live: LiveGallery, limits: Limits) -> None:
         if len(text) > limits.query_characters:
             raise HTTPException(413, f"the text has {len(text):,} characters, at the most {limits.query_characters:,}")
         return _answer(await run(lambda: live.search([text], modality="text", **options)), query=text)
+
+    @app.post("/api/search/class", summary="Rank items by the name of a class, new or not", responses=_ERRORS)
+    async def search_class(request: contract.ClassRequest) -> contract.Answer:
+        check(request.k, 0)
+        if len(request.name) > limits.query_characters:
+            raise HTTPException(
+                413, f"the name has {len(request.name):,} characters, at the most {limits.query_characters:,}"
+            )
+        options: dict[str, Any] = {"find": request.find, "k": request.k, "classes": request.classes}
+        return _answer(await run(lambda: live.search_class(request.name, **options)), query=request.name)
 
     @app.post("/api/search/image", summary="Search by a picture", responses=_ERRORS)
     async def search_image(

@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-__all__ = ["Answer", "ClassFacts", "Error", "Figure", "GalleryFacts", "Health", "Hit", "ItemFacts", "SearchRequest"]
+__all__ = [
+    "Answer",
+    "ClassFacts",
+    "ClassRequest",
+    "Error",
+    "Figure",
+    "GalleryFacts",
+    "Health",
+    "Hit",
+    "ItemFacts",
+    "SearchRequest",
+]
 
 Modality = Literal["image", "text"]
 
@@ -42,6 +53,17 @@ class SearchRequest(BaseModel):
     )
 
 
+class ClassRequest(BaseModel):
+    """The name of a class, which need not have been there in training."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Annotated[str, Field(min_length=1)] = Field(description="Items are ranked by the code of its embedding.")
+    find: Modality = Field("image", description="What to find.")
+    k: Annotated[int, Field(ge=1)] = Field(10, description="How many.")
+    classes: list[str] = Field([], description="Items of these classes alone; of all where it is empty.")
+
+
 class ItemFacts(BaseModel):
     """An item of the gallery."""
 
@@ -67,8 +89,8 @@ class Hit(ItemFacts):
 class Answer(BaseModel):
     """What a query found, the best first."""
 
-    query: str = Field(description="The text, the id of the item, or the name of the picture's file.")
-    modality: Modality = Field(description="Of the query.")
+    query: str = Field(description="The text, the id of the item, the name of the picture's file or of the class.")
+    modality: Literal["image", "text", "class"] = Field(description="Of the query.")
     find: Modality = Field(description="Of the items.")
     unknown_words: list[str] = Field(description="Words of the text that its feature says nothing of.")
     seconds: float = Field(description="That the search took.")
@@ -145,7 +167,7 @@ class GalleryFacts(BaseModel):
     why_not: WhyNot
     limits: LimitFacts
     reranks: bool = Field(description="Whether the method has a joint score.")
-    new_class: bool = Field(description="Whether a class without items can be asked for by its embedding.")
+    new_class: bool = Field(description="Whether a class can be asked for by its name alone.")
     demo: bool
 
 

@@ -16,8 +16,8 @@ from masln.data import DEFAULT_DATASET
 from masln.errors import CheckpointError, MaslnError
 from masln.experiments import open_encoder
 from masln.features import MODALITIES
-from masln.models import JointScorer
-from masln.retrieval import Answer, Encoder, Gallery, Item, picture_of, search, search_by_item
+from masln.models import ClassEncoder, JointScorer
+from masln.retrieval import Answer, Encoder, Gallery, Item, picture_of, search, search_by_item, search_class
 from masln.retrieval.change import MANIFEST
 from masln.web.run_facts import RunFacts
 
@@ -68,6 +68,11 @@ class Opened:
     def reranks(self) -> bool:
         """Whether the method has a joint score."""
         return isinstance(self.encoder.method, JointScorer)
+
+    @property
+    def encodes_classes(self) -> bool:
+        """Whether the method has a code for the name of a class."""
+        return isinstance(self.encoder.method, ClassEncoder)
 
     def place(self, modality: str, item: str) -> tuple[Item, Path | None]:
         """An item, and the file of its picture where there is one below the folder that the gallery names.
@@ -201,6 +206,12 @@ class LiveGallery:
             return search_by_item(opened.gallery, item, **own)
 
         return self._found(of, wanted)
+
+    def search_class(self, name: str, *, find: str, **options: Any) -> Found:
+        """Search with the name of a class; options are those of ``masln.retrieval.search_class``."""
+        return self._found(
+            lambda opened: search_class(opened.gallery, opened.encoder, name, find=find, **options), find
+        )
 
     def _found(self, ask: Callable[[Opened], Answer], find: str) -> Found:
         with self._searching:

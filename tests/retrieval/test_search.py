@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 
@@ -12,21 +11,19 @@ import pytest
 from masln.data import read_bundle
 from masln.errors import ConfigError, DataError
 from masln.experiments import (
-    RunConfig,
     bundle_items,
     image_items,
     open_encoder,
     read_queries,
-    run_experiment,
     text_items,
 )
 from masln.features import load_extractor
 from masln.models import load_method
-from masln.preparation import prepare
 from masln.retrieval import Gallery, build_gallery, make_backend, search, search_by_item, write_codes
 from masln.retrieval.vectors import SIMILARITIES
-from tests.preparation.collection import draw, settings_of
+from tests.preparation.collection import draw
 from tests.retrieval.synthetic import draw_codes, write_drawn
+from tests.retrieval.trained import train_joint_scorer
 
 EXACT = make_backend("exact")
 
@@ -137,24 +134,7 @@ def test_queries_are_read_from_files(trained, tmp_path):
 @pytest.fixture(scope="module")
 def joint(trained, tmp_path_factory):
     """The same pictures as regions and texts as tokens, and a run with a joint score on them."""
-    folder = tmp_path_factory.mktemp("joint")
-    settings = dataclasses.replace(
-        settings_of(trained.folder, text_columns=("caption_1",)),
-        image_settings={"layout": "regions"},
-        text_settings={"layout": "tokens", "max_tokens": 8},
-    )
-    prepare(settings, folder / "bundle")
-    tiny = {"epochs": 1, "batch_size": 16, "code_width": 6, "heads": 2}
-    config = RunConfig(
-        method="attentionmatching",
-        data=str(folder / "bundle"),
-        hyperparameters=tiny,
-        baselines=(),
-        select=False,
-        device="cpu",
-    )
-    run_experiment(config, folder / "run")
-    return folder
+    return train_joint_scorer(trained, tmp_path_factory.mktemp("joint"))
 
 
 def test_the_joint_score_puts_the_first_in_order_anew(trained, joint, tmp_path):

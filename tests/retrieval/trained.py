@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from masln.experiments import RunConfig, run_experiment
@@ -45,3 +45,20 @@ def train_on_pictures(folder: Path) -> Trained:
         config = RunConfig(method="cca", data=str(made.bundle), baselines=(), select=False, device="cpu", seed=seed)
         run_experiment(config, run)
     return made
+
+
+def train_joint_scorer(trained: Trained, folder: Path) -> Path:
+    """Regions and tokens of the same pictures and texts in ``bundle``, and in ``run`` a method that scores pairs."""
+    settings = replace(
+        settings_of(trained.folder, text_columns=("caption_1",)),
+        image_settings={"layout": "regions"},
+        text_settings={"layout": "tokens", "max_tokens": 8},
+    )
+    prepare(settings, folder / "bundle")
+    tiny = {"epochs": 1, "batch_size": 16, "code_width": 6, "heads": 2}
+    data = str(folder / "bundle")
+    config = RunConfig(
+        method="attentionmatching", data=data, hyperparameters=tiny, baselines=(), select=False, device="cpu"
+    )
+    run_experiment(config, folder / "run")
+    return folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
 import re
@@ -16,7 +15,8 @@ from masln.web import Limits, LiveGallery, demo
 from masln.web.app import make_app
 from masln.web.guard import LOOPBACK_NAMES
 from tests.preparation.collection import CLASSES
-from tests.web.browser import chromium
+from tests.retrieval.trained import train_joint_scorer
+from tests.web.browser import CONTRASTS, RING, ask, cards, chromium, drop, shown
 from tests.web.serving import answering
 
 pytest.importorskip("playwright.sync_api")
@@ -85,37 +85,9 @@ def look(browser, address):
     assert not wrong
 
 
-def cards(page):
-    return page.get_by_role("list").filter(has=page.locator("li.hit")).get_by_role("listitem")
-
-
-def shown(page) -> list[tuple[str, str]]:
-    """Classes and scores of what is shown, in order."""
-    expect(page.get_by_role("status").first).to_contain_text("found in")
-    texts = [" ".join(text.split()) for text in cards(page).all_inner_texts()]
-    return [re.search(r"(\S+) (?:seen|unseen|new) score (\S+)$|$", text).groups() for text in texts]
-
-
 def found(gallery, encoder, query, **options) -> list[tuple[str, str]]:
     [answer] = search(gallery, encoder, [query], **{"k": 12, **options})
     return [(hit.item.label, f"{hit.score:.3f}") for hit in answer.hits]
-
-
-def ask(page, sentence: str):
-    page.get_by_role("searchbox", name="Search by a sentence").fill(sentence)
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=2).first).to_contain_text(sentence)
-
-
-def drop(page, content: bytes, name: str, kind: str):
-    script = """([content, name, type]) => {
-        const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
-        const dataTransfer = new DataTransfer();
-        dataTransfer.items.add(new File([bytes], name, { type }));
-        for (const kind of ["dragenter", "dragover", "drop"])
-            document.body.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
-    }"""
-    page.evaluate(script, [base64.b64encode(content).decode(), name, kind])
 
 
 def test_a_sentence_that_is_typed_finds_what_search_finds(look, gallery, encoder):
@@ -279,8 +251,10 @@ def test_a_search_that_takes_long_is_said_to_go_on_and_the_last_one_wins(look):
     expect(page.locator("#results")).to_have_attribute("aria-busy", "true")
     ask(page, SENTENCE)
     expect(page.locator("#results")).to_have_attribute("aria-busy", "false")
-    expect(page.get_by_role("heading", level=2).first).to_contain_text(SENTENCE)
-    assert len(held) == 1
+    [late] = held
+    late.fulfill(json={"hits": [], "seconds": 1})
+    page.evaluate("fetch('/api/gallery').then((answer) => answer.json())")  # long enough for what is late to arrive
+    expect(page.get_by_role("heading", level=2).first).to_have_text(f"Pictures for “{SENTENCE}”")
 
 
 def test_whatever_stands_in_the_data_is_text(look):
@@ -330,11 +304,6 @@ def test_the_keyboard_alone_reaches_all_in_order(look):
     assert reached == ["go", "file", "find-image", "k", "SUMMARY", "A", "A"]
 
 
-#: How the element with the focus is outlined, the label drawn in its place or the card around it.
-RING = """[document.activeElement, document.activeElement.nextElementSibling].filter((e) => e)
-    .map((e) => getComputedStyle(e).outlineStyle + getComputedStyle(e, "::after").outlineStyle).join()"""
-
-
 def test_landmarks_and_names_for_a_screen_reader(look):
     page = look(f"#q={SENTENCE}")
     expect(cards(page)).to_have_count(12)
@@ -377,31 +346,6 @@ def test_every_text_stands_out_from_what_is_behind_it(look, scheme):
     assert (max(map(int, re.findall(r"\d+", ground))) < 64) == (scheme == "dark")
 
 
-#: The ratio of WCAG 2 between each text and the first ground behind it that is drawn.
-CONTRASTS = """() => {
-    const rgb = (colour) => colour.match(/[\\d.]+/g).map(Number);
-    const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-        .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-    const ground = (e) => {
-        for (; e; e = e.parentElement) {
-            const own = rgb(getComputedStyle(e).backgroundColor);
-            if (own.length < 4 || own[3] === 1) return own;
-        }
-        return [255, 255, 255];
-    };
-    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    const told = [];
-    while (texts.nextNode()) {
-        const { parentElement: e, data } = texts.currentNode;
-        if (!data.trim() || !e.checkVisibility() || e.closest(".spoken, noscript")) continue;
-        const [a, b] = [light(rgb(getComputedStyle(e).color)), light(ground(e))].sort((x, y) => y - x);
-        told.push({ text: data, ratio: (a + 0.05) / (b + 0.05) });
-    }
-    return told;
-}"""
-
-
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(look):
     page = look(f"#q={SENTENCE}&find=image", viewport={"width": 360, "height": 740}, has_touch=True)
     expect(cards(page)).to_have_count(12)
@@ -410,6 +354,28 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(look):
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     first, second, third = (card.bounding_box() for card in cards(page).all()[:3])
     assert first["y"] == second["y"] < third["y"] and first["x"] == third["x"], "two side by side"
+
+
+def test_the_first_are_reranked_by_a_method_that_can(look, trained, tmp_path):
+    joint = train_joint_scorer(trained, tmp_path)
+    encoder = open_encoder(joint / "run")
+    items = bundle_items(encoder, joint / "bundle")
+    codes = write_codes(items.collections, joint / "codes", model=encoder.facts, facts=items.facts)
+    made = build_gallery(codes, joint / "gallery", backend=EXACT)
+    with answering(make_app(LiveGallery(made.folder), hosts=LOOPBACK_NAMES)) as client:
+        page = look(base=str(client.base_url))
+        box = page.get_by_role("checkbox", name="Re-rank by the joint score")
+        expect(box).to_be_hidden()
+        ask(page, SENTENCE)
+        by_codes = shown(page)
+        assert by_codes == found(made, encoder, SENTENCE, modality="text", find="image")
+        box.check()
+        expect(page.get_by_role("status").first).to_contain_text("re-ranked by the joint score")
+        reranked = shown(page)
+        assert reranked == found(made, encoder, SENTENCE, modality="text", find="image", rerank=50) != by_codes
+        page.get_by_text("Texts", exact=True).click()
+        expect(page.get_by_role("heading", level=2).first).to_contain_text("Texts like")
+        expect(box).to_be_hidden()
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,6 @@ export function makeFilter(classes, use) {
     show(names) {
       const chosen = new Set(names);
       for (const { own, box } of boxes) box.checked = chosen.has(own.name);
-      the("all-classes").disabled = !names.length;
       the("classes-chosen").textContent = saidOf(names, unseen, sorted.length);
     },
   };

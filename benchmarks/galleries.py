@@ -1,12 +1,13 @@
 """Search of large galleries: the exact backend against FAISS's own exact index, and what HNSW finds of real codes.
 
-    python -m benchmarks.galleries [--quick] [--threads 2] [--out benchmarks/results/galleries.json]
+    python -m benchmarks.galleries [--data-root DIR] [--quick] [--threads 2] [--out benchmarks/results/galleries.json]
 
 Speed: 1,000,000 codes of 128 dimensions drawn at random, 100 queries, k = 10, from a gallery on disk; FAISS's
 IndexFlatIP holds the same vectors in memory. Calls are timed in turn in one process, the best of each is kept, and the
-answers are held against each other. Recall: codes of the bundled set by MASLN, tiled with noise until there are enough
-of them, asked with the codes of texts of unseen classes; the noise is drawn at the size of half the distance to the
-nearest other code, so that copies stay with their own.
+answers are held against each other. Recall: codes of all pictures by MASLN, of RSICD under ``--data-root`` or else of
+the bundled set, as they are and tiled with noise until there are enough of them, asked with the codes of texts of
+unseen classes; the noise is drawn at the size of half the distance to the nearest other code, so that copies stay with
+their own.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.datasets import research_bundles
 from benchmarks.evaluation import best_of
+from masln.data import PairedDataset, load_dataset
 from masln.retrieval import Codes, Gallery, Item, ModelFacts, build_gallery, make_backend, read_codes, stored_vectors
 from masln.retrieval.items import write_items
 from masln.saving import write_atomically
@@ -94,12 +97,11 @@ def measure_speed(folder: Path, items: int, rounds: int, threads: int) -> dict[s
     }
 
 
-def real_codes(seed: int) -> tuple[Floats, Floats]:
-    """Codes of all pictures of the bundled set, and of its texts of unseen classes, by MASLN."""
-    from masln import MASLN, load_dataset
+def real_codes(data: PairedDataset, seed: int) -> tuple[Floats, Floats]:
+    """Codes of all pictures of a dataset, and of its texts of unseen classes, by MASLN."""
+    from masln import MASLN
     from masln.data import make_class_split
 
-    data = load_dataset("emoji")
     split = make_class_split(data.class_names, rule="random", unseen_share=0.5, seed=seed)
     method = MASLN(seed=seed).fit(data.of_classes(split.seen, data.rows("train")))
     unseen = np.isin(data.labels, split.unseen)
@@ -120,13 +122,14 @@ def tiled(codes: Floats, count: int, rng: np.random.Generator) -> Iterator[Float
         done += len(own)
 
 
-def measure_recall(folder: Path, indexes: Sequence[str], count: int, seed: int) -> dict[str, Any]:
-    """Build each approximate index on real codes, tiled; its recall and its time against the exact search."""
-    pictures, texts = real_codes(seed)
+def measure_recall(
+    folder: Path, pictures: Floats, texts: Floats, indexes: Sequence[str], count: int, seed: int
+) -> dict[str, Any]:
+    """Build each approximate index on so many codes, tiled; its recall and its time against the exact search."""
     gallery_codes = np.concatenate(list(tiled(pictures, count, np.random.default_rng(seed))))
+    folder.mkdir()
     on_disk = codes_on_disk(folder / "real", {"image": gallery_codes, "text": texts})
-    found: dict[str, Any] = {"codes": "masln on emoji", "items": count, "width": pictures.shape[1]}
-    found |= {"real_codes": len(pictures), "queries": len(texts), "k": K}
+    found: dict[str, Any] = {"items": count, "width": pictures.shape[1], "queries": len(texts), "k": K}
     exact = build_gallery(on_disk, folder / "exact", backend=make_backend("exact"))
     truth = exact.search("image", texts, K)[0]
     for index in indexes:
@@ -149,13 +152,16 @@ def measure_recall(folder: Path, indexes: Sequence[str], count: int, seed: int) 
 
 
 @click.command()
+@click.option("--data-root", type=click.Path(path_type=Path, exists=True), help="Where the RSICD features are.")
 @click.option("--quick", is_flag=True, help="A twentieth of the items.")
 @click.option("--index", "indexes", multiple=True, default=("hnsw",), show_default=True, help="hnsw, ivfpq or both.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--rounds", default=7, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("benchmarks/results/galleries.json"))
-def main(quick: bool, indexes: tuple[str, ...], threads: int, rounds: int, seed: int, out: Path) -> None:
+def main(
+    data_root: Path | None, quick: bool, indexes: tuple[str, ...], threads: int, rounds: int, seed: int, out: Path
+) -> None:
     """Measure, print and write."""
     import faiss
     import torch
@@ -166,7 +172,12 @@ def main(quick: bool, indexes: tuple[str, ...], threads: int, rounds: int, seed:
     with tempfile.TemporaryDirectory() as temporary:
         speed = measure_speed(Path(temporary), ITEMS // share, rounds, threads)
     with tempfile.TemporaryDirectory() as temporary:
-        recall = measure_recall(Path(temporary), indexes, REAL_ITEMS // share, seed)
+        folder = Path(temporary)
+        data = load_dataset(str(research_bundles(data_root, folder)["rsicd"]) if data_root else "emoji")
+        pictures, texts = real_codes(data, seed)
+        recall: dict[str, Any] = {"codes": f"masln on {data.name}", "real_codes": len(pictures)}
+        for name, count in {"as they are": len(pictures), "tiled with noise": REAL_ITEMS // share}.items():
+            recall[name] = measure_recall(folder / name, pictures, texts, indexes, count, seed)
     versions = {"torch": torch.__version__, "numpy": np.__version__, "faiss": faiss.__version__}
     result = {"machine": platform.machine(), "versions": versions, "exact": speed, "approximate": recall}
     out.parent.mkdir(parents=True, exist_ok=True)

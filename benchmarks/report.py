@@ -5,20 +5,18 @@ python -m benchmarks.report --run RUN [--readme README.md]
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmarks.report_speed import read_result, speed_block
 from masln.data import data_sources
 from masln.experiments import read_experiment
 from masln.models import method_resolver
 from masln.reporting import markdown_table
 from masln.reporting.experiments import experiment_rows, experiment_title
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def run_block(run: Path) -> str:
@@ -51,7 +49,7 @@ def methods_block() -> str:
 
 def accuracy_block() -> str:
     """MASLN against ridge CCA on every dataset of ``all_methods.json``, over all class splits that both have."""
-    result = _read("all_methods")
+    result = read_result("all_methods")
     rows = []
     for name, study in result.get("masln", {}).items():
         if "relevance=class" not in study["protocol"]:
@@ -86,7 +84,7 @@ def accuracy_block() -> str:
 
 def all_methods_block() -> str:
     """Every method on every dataset of ``all_methods.json``, the best on unseen classes first."""
-    result = _read("all_methods")
+    result = read_result("all_methods")
     studies = {
         name: study for name, study in result.get("tables", {}).items() if "relevance=class" in study["protocol"]
     }
@@ -118,31 +116,31 @@ def all_methods_block() -> str:
 
 def instances_block() -> str:
     """How well each method finds the very picture or caption, from the instance tables of ``all_methods.json``."""
-    result = _read("all_methods")
+    result = read_result("all_methods")
     blocks = []
     for name, study in result.get("tables", {}).items():
         if "relevance=instance" not in study["protocol"]:
             continue
         rows = []
         for row in study["rows"]:
-            if row["part"] in ("unseen", "seen"):
-                cells = {"classes": row["part"], "method": f"`{row['method']}`"}
+            if row["part"] == "unseen":
+                cells = {"method": f"`{row['method']}`"}
                 for figure in ("R@1", "R@5", "R@10"):
                     cells[figure] = f"{row[figure]['i2t']:.3f} / {row[figure]['t2i']:.3f}"
                 ranks = row["median_rank"]
                 rows.append(cells | {"median rank": f"{ranks['i2t']:.1f} / {ranks['t2i']:.1f}"})
         blocks.append(
             f"Instance retrieval on {name.split('-')[0]}: the query's own picture or caption among the test pairs of "
-            f"its classes, image to text / text to image, mean over {study['splits']} class splits; methods that take "
-            f"sequences get regions and words, others their means (`benchmarks/all_methods.py --relevance instance`):"
-            f"\n\n{markdown_table(rows)}\n"
+            f"unseen classes, image to text / text to image, mean over {study['splits']} class splits; methods that "
+            "take sequences get regions and words, others their means (`benchmarks/all_methods.py --relevance "
+            f"instance`):\n\n{markdown_table(rows)}\n"
         )
     return "".join(blocks)
 
 
 def ablation_block() -> str:
     """One part of MASLN switched off at a time, from ``ablation.json``."""
-    result = _read("ablation")
+    result = read_result("ablation")
     if not result:
         return ""
     names = list(result["datasets"])
@@ -160,7 +158,7 @@ def ablation_block() -> str:
 
 def distillation_block() -> str:
     """A narrow student alone and taught, and its teachers, from ``distillation.json``."""
-    result = _read("distillation")
+    result = read_result("distillation")
     if not result:
         return ""
     tables = []
@@ -176,17 +174,19 @@ def distillation_block() -> str:
         tables.append(markdown_table(rows))
     return (
         "Distillation: mAP@all of a student with codes of 16 dimensions, alone and taught (`by ...`), mean over "
-        f"{result['splits']} class splits, defaults without selection, otherwise as the first table "
+        f"{result['splits']} class splits, defaults without selection, otherwise as the ablation "
         "(`benchmarks/distillation.py`); won and p against the student alone:\n\n" + "\n".join(tables) + "\n"
     )
 
 
 def preparation_block() -> str:
     """What each text extractor is good for on photos prepared by ``masln prepare``, from ``preparation.json``."""
-    result = _read("preparation")
+    result = read_result("preparation")
     if "figures" not in result:
         return ""
     rows = []
+    runs = [run for study in result["figures"].values() for run in study["runs"] if run["method"] == "cca"]
+    width = "" if all("n_components" in run["hyperparameters"] for run in runs) else ", ridge CCA with 64 components"
     for text, study in result["figures"].items():
         found = {(row["part"], row["method"]): row for row in study["rows"]}
         row: dict[str, Any] = {"text": text}
@@ -198,14 +198,18 @@ def preparation_block() -> str:
     return (
         f"From files to figures: {result['photos']:,} RSICD photos with five captions each through `masln prepare` "
         f"(EfficientNet-Lite0 and each text extractor, one that learns fitted on the training texts of seen classes), "
-        f"the same protocol, mean over {result['splits']} class splits (`benchmarks/preparation.py`):\n\n"
+        f"protocol of the ablation{width}, mean over {result['splits']} class splits (`benchmarks/preparation.py`):\n\n"
         f"{markdown_table(rows)}\n"
     )
 
 
 def care_block() -> str:
     """What ``masln prepare`` does with damage and kills, and how near its extractors are to others' code."""
-    damaged, killed, oracles = _read("damaged_inputs"), _read("killed_extraction"), _read("extractor_oracles")
+    damaged, killed, oracles = (
+        read_result("damaged_inputs"),
+        read_result("killed_extraction"),
+        read_result("extractor_oracles"),
+    )
     lines = []
     if damaged:
         for way, counts in damaged["outcomes"].items():
@@ -224,7 +228,7 @@ def care_block() -> str:
                 "outcome": f"{killed['trials with the same bytes']} with the bytes of the straight run",
             }
         )
-    if added := _read("killed_index_add"):
+    if added := read_result("killed_index_add"):
         outcomes = ", ".join(f"{name} {count}" for name, count in added["outcomes"].items())
         lines.append(
             {"measured": f"`masln index add`, {added['kills']} kills (`killed_index_add.py`)", "outcome": outcomes}
@@ -245,133 +249,6 @@ def care_block() -> str:
     return f"{title}:\n\n{markdown_table(lines)}\n" if lines else ""
 
 
-def speed_block() -> str:
-    """Ratios of evaluation and training speed, each within one run."""
-    lines = []
-    evaluation, training, preparation = _read("evaluation"), _read("training"), _read("preparation")
-    for part, found in _read("methods").items():
-        faster = ", ".join(f"{ratio:.1f} ({peer})" for peer, ratio in found["ours_faster_by"].items())
-        lines.append(
-            {
-                "measured": f"{part.upper()}, {found['pairs']:,} x {found['d_image']:,}/{found['d_text']}, "
-                f"{found['components']} components, one thread",
-                "figure": f"at equal correlations, times as fast as its peers: {faster}",
-            }
-        )
-    for setting, rows in evaluation.get("speed", {}).items():
-        for row in rows:
-            lines.append(
-                {
-                    "measured": f"exact mAP@all, {row['queries']:,} x {row['gallery']:,} x {row['width']}, "
-                    f"{row['classes']} classes, sort: {setting}",
-                    "figure": f"{row['ours_to_product']:.1f} times the bare matrix product; scikit-learn takes "
-                    f"{row['scikit-learn_to_ours']:.0f}, torchmetrics {row['torchmetrics_to_ours']:.0f} times as long",
-                }
-            )
-    if training:
-        lines.append(
-            {
-                "measured": "MASLN training step, fp32",
-                "figure": f"{training['fp32_share_of_floor']:.0%} of the matrix-product floor",
-            }
-        )
-        lines.append(
-            {
-                "measured": "MASLN training step, bf16",
-                "figure": f"{training['bf16_speed_over_fp32']:.2f} times as fast as fp32 (the bare matrix product: "
-                f"{training['bf16_matrix_product_over_fp32']:.2f})",
-            }
-        )
-    for setting, found in _read("batched_seeds").get("speed", {}).get("settings", {}).items():
-        faster = ", ".join(f"{ratio:.2f} ({name})" for name, ratio in found["pass_faster_by"].items())
-        most = max(found["most_by_processor_time"].values())
-        lines.append(
-            {
-                "measured": f"ten seeds of MASLN in one pass, {setting}",
-                "figure": f"times as fast as ten runs: {faster}; {most:.1f} if nothing but matrix products took time",
-            }
-        )
-    if preparation:
-        speed, memory = preparation["speed"], preparation["memory"]
-        lines += [
-            {
-                "measured": f"`masln prepare`, {speed['images']:,} photos, {text}",
-                "figure": f"{share:.0%} of the bare forward of its network{'s' * (text == 'sentence')}",
-            }
-            for text, share in speed["share_of_bare_forward"].items()
-        ]
-        copies = max(memory.keys() - {"growth"}, key=lambda key: memory[key]["images"])
-        lines.append(
-            {
-                "measured": f"its memory at {memory[copies]['images']:,} photos",
-                "figure": f"{memory['growth']['anonymous']:.2f} times that at {memory['1x']['images']:,}",
-            }
-        )
-    if reranking := _read("reranking"):
-        lines += _reranking_lines(reranking)
-    if galleries := _read("galleries"):
-        lines += _gallery_lines(galleries)
-    names = ("evaluation", "training", "batched_seeds", "preparation", "methods", "reranking", "galleries")
-    scripts = ", ".join(f"`benchmarks/{name}.py`" for name in names if _read(name))
-    return f"Two cores ({scripts}):\n\n{markdown_table(lines)}" if lines else ""
-
-
-def _reranking_lines(result: dict[str, Any]) -> list[dict[str, Any]]:
-    lines = []
-    if speed := result.get("speed"):
-        lines.append(
-            {
-                "measured": f"re-ranking 1,000 queries x top 50 by `attentionmatching`, {speed['pairs']:,} pairs",
-                "figure": f"{speed['share_of_bare_forward']:.0%} of the bare attention forward's throughput",
-            }
-        )
-    if memory := result.get("memory"):
-        growth = ", ".join(f"{mib:.0f} MiB ({name})" for name, mib in memory["growth_mib"].items())
-        lines.append({"measured": "memory that this adds at its peak, features apart", "figure": growth})
-    for part, found in result.get("accuracy", {}).get("instance_level", {}).items():
-        gains = " / ".join(
-            f"{found[direction]['codes']['R@1']:.3f} to {found[direction]['reranked']['R@1']:.3f}"
-            for direction in ("i2t", "t2i")
-        )
-        where = "training pictures" if part == "training" else f"{part} test pictures"
-        lines.append(
-            {
-                "measured": f"R@1 of {where}, RSICD photos, image→text / text→image, by codes and re-ranked",
-                "figure": f"{gains} (p = {found['p_both_directions']:.4f})",
-            }
-        )
-    return lines
-
-
-def _gallery_lines(result: dict[str, Any]) -> list[dict[str, Any]]:
-    exact, real = result["exact"], result["approximate"]
-    faster = " / ".join(f"{ratio:.1f}" for ratio in exact["times_as_fast_as_faiss"].values())
-    size = f"{exact['items']:,} x {exact['width']}, {exact['queries']} queries, k={exact['k']}"
-    lines = [
-        {
-            "measured": f"exact search, {size}, {' / '.join(exact['times_as_fast_as_faiss'])}",
-            "figure": f"{faster} times as fast as FAISS IndexFlatIP; {exact['rows_as_of_faiss']:.2%} of its answers",
-        }
-    ]
-    for index in ("hnsw", "ivfpq"):
-        if found := real.get(index):
-            seconds = found["seconds"]
-            lines.append(
-                {
-                    "measured": f"{index} over {real['items']:,} codes ({real['codes']}, tiled with noise)",
-                    "figure": f"recall@10 {found['recall@10']:.3f}, "
-                    f"{seconds['exact'] / seconds[index]:.1f} times as fast as exact search",
-                }
-            )
-    return lines
-
-
-def _read(name: str) -> dict[str, Any]:
-    path = RESULTS / f"{name}.json"
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return result
-
-
 def _with_interval(row: dict[str, Any]) -> str:
     return f"{row['average']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
 
@@ -390,7 +267,7 @@ def main(run: Path | None, readme: Path) -> None:
     if run:
         text = _fill(text, "result", run_block(run))
     blocks = (
-        *(accuracy_block(), all_methods_block(), ablation_block(), distillation_block()),
+        *(accuracy_block(), all_methods_block(), instances_block(), ablation_block(), distillation_block()),
         *(preparation_block(), care_block(), speed_block()),
     )
     for name, block in (("sets", sets_block()), ("methods", methods_block()), ("figures", "".join(blocks))):

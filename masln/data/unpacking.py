@@ -113,9 +113,6 @@ class _StrictMember(tarfile.TarInfo):
 
 
 def _untar(path: Path, work: Path) -> Iterator[None]:
-    if not hasattr(tarfile, "data_filter"):  # Python 3.11.0 to 3.11.3
-        raise DataError(f"{path}: Python 3.11.4 or newer is needed to unpack it safely; or unpack it by hand")
-
     def inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
         _keep_inside(path, member.name)
         return tarfile.data_filter(member, folder)

@@ -118,6 +118,7 @@ def test_the_document_and_its_page_name_every_address(client):
         "/healthz",
         "/api/gallery",
         "/api/search",
+        "/api/search/class",
         "/api/search/image",
         "/api/items/{modality}/{item}",
         "/api/items/{modality}/{item}/picture",

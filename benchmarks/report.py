@@ -67,7 +67,7 @@ def accuracy_block() -> str:
                     "MASLN": _with_interval(ours),
                     "ratio": f"{ours['average'] / cca['average']:.2f}",
                     "splits won": ours["wins"],
-                    "p (splits)": f"{ours['p_splits']:.4f}",
+                    "p (splits)": f"{ours['p_splits']:.4f}" if ours["p_splits"] >= 1e-4 else "<0.0001",
                 }
             )
     return (

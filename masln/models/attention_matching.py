@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -159,6 +159,13 @@ class AttentionMatching(DeclaredMethod, JointScorer):
     summary: ClassVar[str] = "self-attention codes, and a cross-attention score that re-ranks what they find"
     reference: ClassVar[str] = "after Lee et al., ECCV 2018 and Wei et al., CVPR 2020"
     takes_sequences: ClassVar[bool] = True
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "temperature": (0.07, 0.2, 1.0),
+        "matching_loss": ("softmax", "triplet"),
+        "mask_same_class": (False, True),
+        "pooling": ("mean", "max", "attention"),
+        "learning_rate": (1e-3, 3e-4),
+    }
 
     code_width: int = 128  # ours, as all below
     heads: int = 4

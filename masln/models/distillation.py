@@ -146,6 +146,8 @@ class Distillation(TwoEncoderMethod):
         "teacher": ("masln", "cca"),
         "temperature": (0.2, 0.07),
         "teacher_temperature": (0.2, 0.07),
+        "similarity": (1.0, 0.1, 10.0),
+        "learning_rate": (1e-3, 3e-4),
     }
     LOSSES: ClassVar[tuple[str, ...]] = (
         *("contrastive", "teacher_distance", "similarity"),

@@ -77,7 +77,12 @@ class DSCMR(DeclaredMethod):
     summary: ClassVar[str] = "deep supervised cross-modal retrieval, a code layer shared by both modalities"
     reference: ClassVar[str] = "Zhen et al., CVPR 2019"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"input_scaling": ("center-l2", "l2")}
-    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {"epochs": (30, 10, 100)}
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "epochs": (30, 10, 100),
+        "learning_rate": (1e-4, 3e-4),
+        "discrimination": (1e-3, 1e-1),
+        "invariance": (1e-1, 1e-3),
+    }
 
     hidden_width: int = 2048
     code_width: int = 1024

@@ -190,7 +190,13 @@ class JFSE(ClassEncoder, DeclaredMethod):
     summary: ClassVar[str] = "feature synthesis by coupled conditional Wasserstein GANs, codes in class-embedding space"
     reference: ClassVar[str] = "Xu et al., IEEE TPAMI 2022"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"learning_rate": (1e-4, 1e-3)}
-    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {"epochs": (40, 80)}
+    budget_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "epochs": (40, 80),
+        "scheme": ("cmpm", "cmca"),
+        "alignment": (1e-4, 1e-2),
+        "synthetic": (0.01, 0.1),
+        "adversarial": (0.02, 0.2),
+    }
     WEIGHTS: ClassVar[tuple[str, ...]] = ("alignment", "synthetic", "cycle", "penalty")
 
     # As in the authors' code where nothing else is said.

@@ -151,6 +151,7 @@ class MDVAE(DeclaredMethod):
         "reconstruction": (0.03, 10.0),
         "cross_reconstruction": (0.03, 10.0),
         "alignment": (0.3, 3.0),
+        "learning_rate": (1e-3, 3e-4),
     }
     LOSSES: ClassVar[tuple[str, ...]] = (
         *("reconstruction", "cross_reconstruction", "divergence", "alignment"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,8 @@ class TestEveryMethod:
         assert set(cls.budget_space) <= set(cls._get_param_names()) - set(cls.search_space)
         for key, values in (cls.search_space | cls.budget_space).items():
             assert values[0] == cls().get_params()[key], "the first value of a search space is the default"
+        configurations = math.prod(map(len, (cls.search_space | cls.budget_space).values()))
+        assert configurations >= 18 or name == "chance", "a budget that others can spend would be spent on fewer"
 
     def test_has_scikit_learn_parameters(self, name, pairs):
         method = fitted(name, pairs)

@@ -133,6 +133,11 @@ class RunConfig:
             return "all-seen", None, ()
         return self.class_split, self.unseen_share if self.class_split == "random" else None, self.listed
 
+    @property
+    def table(self) -> tuple[Any, ...]:
+        """What runs on one dataset that stand in one table have in common: protocol, class splits, training pairs."""
+        return self.protocol.hash, *self.split_rule, self.train_share
+
     def make_split(self, class_names: Sequence[str], number: int) -> ClassSplit:
         """The class split of this number, from 0."""
         return make_class_split(

@@ -19,7 +19,7 @@ __all__ = ["GridTable", "group_entries"]
 
 @dataclass(frozen=True, eq=False)
 class GridTable:
-    """Entries of one dataset, protocol and rule of class splits.
+    """Entries of one dataset, protocol, rule of class splits and share of the training pairs.
 
     Attributes:
         entries: In the order of the grid.
@@ -110,7 +110,7 @@ def group_entries(grid: Grid, datasets: Mapping[str, PairedDataset]) -> list[tup
     groups: dict[tuple[Any, ...], list[GridEntry]] = {}
     for entry in grid.entries:
         config, dataset = entry.config, datasets[entry.config.data]
-        key = dataset.name, bundle_hash(dataset), config.protocol.hash, *config.split_rule
+        key = dataset.name, bundle_hash(dataset), *config.table
         groups.setdefault(key, []).append(entry)
     for entries in groups.values():
         _check_table(entries)

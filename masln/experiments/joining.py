@@ -1,4 +1,4 @@
-"""Several run directories joined into tables: one for each dataset, protocol and rule of class splits."""
+"""Several run directories joined into tables: runs of one table share data, protocol, class splits and training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from masln.experiments.runs import runs_of
 __all__ = ["JoinedRun", "JoinedRuns", "join_runs"]
 
 # Of a configuration, beside hyper-parameters.
-_APART = ("train_share", "class_vectors", "select", "budget", "search", "validation_share", "precision")
+_APART = ("class_vectors", "select", "budget", "search", "validation_share", "precision")
 _NAMED_SETTINGS = 2  # in the name of a method; with more it is numbered, and a note tells them; ours
 
 
@@ -54,6 +54,7 @@ class JoinedRuns:
         protocol: That all were scored under.
         class_split: Rule of the class splits.
         unseen_share: Share of unseen classes of a random rule, else None.
+        train_share: Share of the training pairs that methods were fitted on.
         class_names: Of the dataset.
         runs: All of them, each method on the same class splits.
         notes: What a reader should know of how they were joined.
@@ -64,6 +65,7 @@ class JoinedRuns:
     protocol: Protocol
     class_split: str
     unseen_share: float | None
+    train_share: float
     class_names: tuple[str, ...]
     runs: list[JoinedRun]
     notes: tuple[str, ...]
@@ -90,7 +92,7 @@ class JoinedRuns:
 
 
 def join_runs(directories: Sequence[Path]) -> list[JoinedRuns]:
-    """Read run directories and join those of one dataset, protocol and rule of class splits.
+    """Read run directories and join those of one dataset, protocol, rule of class splits and share of training pairs.
 
     A method that ran with different settings is a method for each of them. Of runs that stand in several directories
     (the baselines of each ``masln train``) the first counts. A class split that not every method has is left out, so
@@ -101,11 +103,10 @@ def join_runs(directories: Sequence[Path]) -> list[JoinedRuns]:
             bear their labels, and a note tells what is not finished.
 
     Returns:
-        Joined runs, by dataset as they come, then by share of unseen classes.
+        Joined runs, by dataset and protocol as they come, then by share of unseen classes and of training pairs.
 
     Raises:
-        ConfigError: a folder is no run directory, one dataset was scored under different protocols, or methods have no
-            class split in common.
+        ConfigError: a folder is no run directory, or methods have no class split in common.
         CheckpointError: runs are missing, or a file is damaged.
     """
     if not directories:
@@ -122,15 +123,19 @@ def join_runs(directories: Sequence[Path]) -> list[JoinedRuns]:
     groups: dict[tuple[Any, ...], list[JoinedRun]] = {}
     for run in found:
         groups.setdefault(_key(run), []).append(run)
-    _check_protocols(found)
-    order = list(dict.fromkeys((run.record.facts["data"], run.record.facts["data_hash"]) for run in found))
-    keys = sorted(groups, key=lambda key: (order.index(key[:2]), key[2], key[3] or 0.0))
-    return [_join(groups[key], [missing.note for missing in lacking if missing.key == key[1:]]) for key in keys]
+    order = list(dict.fromkeys(key[:3] for key in groups))  # data, its hash, protocol
+    keys = sorted(groups, key=lambda key: (order.index(key[:3]), key[3], key[4] or 0.0, key[6]))
+    joined = []
+    for key in keys:
+        beside = [runs[0].config.protocol for other, runs in groups.items() if other[:2] == key[:2]]
+        notes = [missing.note for missing in lacking if missing.key == key[1:]]
+        joined.append(_join(groups[key], [*_other_protocols(beside), *notes]))
+    return joined
 
 
 def _key(run: JoinedRun) -> tuple[Any, ...]:
     facts = run.record.facts
-    return facts["data"], facts["data_hash"], *run.config.split_rule
+    return facts["data"], facts["data_hash"], *run.config.table
 
 
 class _Lacking(NamedTuple):
@@ -149,7 +154,7 @@ def _read_grids(directory: Path, names: Sequence[str]) -> tuple[list[JoinedRun],
         found += own
         if missing := len(saved.runs) - len(own):
             why = f"{label}: {missing} of its {len(saved.runs)} runs in {directory} have failed or are not finished"
-            lacking.append(_Lacking((saved.data_hash, *config.split_rule), why))
+            lacking.append(_Lacking((saved.data_hash, *config.table), why))
     if not found:
         raise CheckpointError(f"no run of the grid in {directory} is finished; the command that began it goes on")
     return found, lacking
@@ -175,18 +180,13 @@ def _read(directory: Path) -> list[JoinedRun]:
     ]
 
 
-def _check_protocols(runs: Sequence[JoinedRun]) -> None:
-    first: dict[tuple[str, str], JoinedRun] = {}
-    for run in runs:
-        one = first.setdefault((run.record.facts["data"], run.record.facts["data_hash"]), run)
-        if one.config.protocol == run.config.protocol:
-            continue
-        ours, theirs = run.config.protocol.to_dict(), one.config.protocol.to_dict()
-        words = ", ".join(f"{key} {theirs[key]} against {ours[key]}" for key in ours if ours[key] != theirs[key])
-        raise ConfigError(
-            f"{one.experiment} and {run.experiment} score {run.record.facts['data']} under different protocols "
-            f"({words}); such figures do not stand in one table: report them apart"
-        )
+def _other_protocols(protocols: Sequence[Protocol]) -> list[str]:
+    """A note where the tables of a dataset are not all under one protocol."""
+    settings = [protocol.to_dict() for protocol in protocols]
+    apart = [key for key in settings[0] if len({json.dumps(own[key]) for own in settings}) > 1]
+    if not apart:
+        return []
+    return [f"tables of this dataset are under protocols that differ in {', '.join(apart)}: figures do not compare"]
 
 
 def _join(runs: Sequence[JoinedRun], lacking: Sequence[str]) -> JoinedRuns:
@@ -208,11 +208,11 @@ def _join(runs: Sequence[JoinedRun], lacking: Sequence[str]) -> JoinedRuns:
             facts = {**run.record.facts, "split": common.index(split)}
             joined.append(run._replace(record=RunRecord(facts, run.record.parts, run.record.per_query)))
     first = joined[0]
-    data, data_hash, rule, share, _ = _key(first)
+    data, data_hash, _, rule, unseen_share, _, train_share = _key(first)
     class_names = RunDirectory(first.directory).read_split().class_names
-    return JoinedRuns(
-        data, data_hash, first.config.protocol, rule, share, class_names, joined, tuple(filter(None, (*notes, words)))
-    )
+    notes += [words] if words else []
+    protocol = first.config.protocol
+    return JoinedRuns(data, data_hash, protocol, rule, unseen_share, train_share, class_names, joined, tuple(notes))
 
 
 def _common_splits(runs: Sequence[JoinedRun]) -> tuple[list[str], str]:

@@ -33,7 +33,7 @@ _NOT_SWEPT = (
 _KEYS = tuple(f.name for f in dataclasses.fields(RunConfig) if f.name not in _NOT_SWEPT)
 
 #: Part the tables of a grid, so that entries need not be told apart by them: a method keeps its name over a curve.
-_PARTED = (*_PROTOCOL, "class_split", "unseen_share")
+_PARTED = (*_PROTOCOL, "class_split", "unseen_share", "train_share")
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ def sweep_entries(entries: Sequence[GridEntry], sweeps: Sequence[Sweep]) -> list
 def swept_tables(tables: Sequence[GridTable]) -> list[SweptTable]:
     """Part the tables of a grid by the settings in which its entries differ, beside method and hyper-parameters.
 
-    Entries of one table of the grid may differ in what is neither of the protocol nor of the class splits, such as
-    ``train_share``; each of its values is a table here. They are told by the configurations alone, so that a grid which
+    Entries of one table of the grid may differ in what parts no tables there, such as ``precision``; each of its values
+    is a table here. They are told by the configurations alone, so that a grid which
     is read back gives the same.
     """
     entries = [entry for table in tables for entry in table.entries]

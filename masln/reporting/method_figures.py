@@ -1,4 +1,4 @@
-"""Figures that compare methods: mAP with intervals, seen against unseen, precision-recall, shares of unseen classes."""
+"""Figures that compare methods: mAP with intervals, seen against unseen, precision-recall, curves over shares."""
 
 from __future__ import annotations
 
@@ -120,8 +120,8 @@ def draw_curves(
     return figure
 
 
-def draw_shares(by_share: Mapping[float, Sequence[Row]], marks: Mapping[str, Mark], *, title: str) -> Figure:
-    """Draw each method's mAP on a part over the share of unseen classes, with intervals."""
+def draw_shares(by_share: Mapping[float, Sequence[Row]], marks: Mapping[str, Mark], *, title: str, of: str) -> Figure:
+    """Draw each method's mAP on a part over the share ``of`` something, with intervals."""
     figure, axis = new_axes(title, size=(_WIDTH, 3.8))
     for method, mark in reversed(list(marks.items())):
         own = {share: row for share, rows in sorted(by_share.items()) for row in rows if row["method"] == method}
@@ -129,7 +129,7 @@ def draw_shares(by_share: Mapping[float, Sequence[Row]], marks: Mapping[str, Mar
         for share, row in own.items():
             if mark.told_apart and row["low"] is not None:
                 axis.plot([share, share], [row["low"], row["high"]], color=mark.colour, linewidth=1)
-    axis.set(xlabel="share of unseen classes", ylabel="mAP@all", xticks=sorted(by_share))
+    axis.set(xlabel=f"share of {of}", ylabel="mAP@all", xticks=sorted(by_share))
     axis.grid(axis="y", linewidth=0.6)
     axis.set_axisbelow(True)
     _legend(axis, marks)

@@ -43,10 +43,11 @@ class ReportTable:
 
     @property
     def about_splits(self) -> str:
-        """The class splits in words: how many, by which rule."""
+        """The class splits in words: how many, by which rule; and the share of the training pairs, if not all."""
         joined, count = self.joined, len(self.joined.class_splits)
         share = "" if joined.unseen_share is None else f", {joined.unseen_share:.0%} of the classes unseen"
-        return f"{count} class split{'s' * (count > 1)}, {joined.class_split}{share}"
+        pairs = "" if joined.train_share == 1 else f", {joined.train_share:.0%} of the training pairs"
+        return f"{count} class split{'s' * (count > 1)}, {joined.class_split}{share}{pairs}"
 
     @property
     def title(self) -> str:
@@ -84,7 +85,7 @@ class Report:
     """All tables, those of one dataset beside each other.
 
     Attributes:
-        tables: One for each dataset, protocol and rule of class splits.
+        tables: One for each dataset, protocol, rule of class splits and share of training pairs.
     """
 
     tables: list[ReportTable]
@@ -127,6 +128,7 @@ def report_value(report: Report) -> list[dict[str, Any]]:
             "protocol": table.joined.protocol.to_dict() | {"hash": table.joined.protocol.hash},
             "class_split": table.joined.class_split,
             "unseen_share": table.joined.unseen_share,
+            "train_share": table.joined.train_share,
             "class_splits": table.joined.class_splits,
             "notes": list(table.joined.notes),
             "rows": table.rows,

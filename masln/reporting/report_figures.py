@@ -32,13 +32,24 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.figure import Figure
 
-__all__ = ["ReportFigure", "code_maps", "figures_of", "share_figure"]
+__all__ = ["ReportFigure", "code_maps", "figures_of", "share_figures"]
 
 _ARROWS = {"i2t": "image → text", "t2i": "text → image"}
 _OVER = {
     "splits": "over class splits (Student)",
     "seeds": "over seeds (Student)",
     "queries": "over queries (bootstrap)",
+}
+#: A setting in whose values tables differ: what it is the share of, and how to read a curve over it.
+_SHARES = {
+    "unseen_share": (
+        "unseen classes",
+        "Galleries change with the share, so each curve is read against chance.",
+    ),
+    "train_share": (
+        "the training pairs",
+        "Methods are fitted on that share of the training pairs of each seen class; what is searched is the same.",
+    ),
 }
 _WIDE = 8.0  # inches of a panel beside which another has no place; ours
 _CLASS_METHODS = 2  # with bars of their own in the figure of classes, beside the baseline; ours
@@ -86,16 +97,38 @@ def figures_of(table: ReportTable, name: str) -> list[ReportFigure]:
     return found
 
 
-def share_figure(tables: Sequence[ReportTable], name: str) -> ReportFigure | None:
-    """Draw mAP over the share of unseen classes, of tables of one dataset; None where there is one share."""
-    by_share = {t.joined.unseen_share: t for t in tables if t.joined.unseen_share is not None}
-    if len(by_share) < 2:
-        return None
+def share_figures(tables: Sequence[ReportTable], name: str) -> list[ReportFigure]:
+    """Draw mAP over the share of unseen classes, and over that of the training pairs, of tables of one dataset.
+
+    Tables under one protocol make a figure of a share where they differ in it alone.
+    """
+    found = []
+    for share, (of, reading) in _SHARES.items():
+        groups: dict[tuple[Any, ...], dict[float, ReportTable]] = {}
+        for table in tables:
+            value = getattr(table.joined, share)
+            rest = (
+                table.joined.protocol.hash,
+                table.joined.class_split,
+                *(getattr(table.joined, other) for other in _SHARES if other != share),
+            )
+            if value is not None:
+                groups.setdefault(rest, {})[value] = table
+        curves = [by_share for by_share in groups.values() if len(by_share) > 1]
+        for number, by_share in enumerate(curves):
+            figure = _share_figure(by_share, of, reading, name=f"{name}-{share}-{number}", alone=len(curves) == 1)
+            found.append(figure)
+    return found
+
+
+def _share_figure(
+    by_share: Mapping[float, ReportTable], of: str, reading: str, *, name: str, alone: bool
+) -> ReportFigure:
     first = next(iter(by_share.values()))
     runs = [run for table in by_share.values() for run in table.joined.runs]
     panels = []
     for part in first.main_parts:
-        rows = {float(share): table.rows_of(part) for share, table in by_share.items()}
+        rows = {share: table.rows_of(part) for share, table in by_share.items()}
         listed = pd.DataFrame([row for own in rows.values() for row in own])
         means = listed.groupby("method", sort=False)["average"].mean()
         marks = mark_methods(
@@ -103,12 +136,13 @@ def share_figure(tables: Sequence[ReportTable], name: str) -> ReportFigure | Non
             baseline=first.joined.baseline,
         )
         with page_style():
-            panels.append((draw_shares(rows, marks, title=_part(part)), _listed(part, rows[max(rows)])))
-    caption = (
-        "mAP@all by the share of classes that are unseen, with 95% intervals. Galleries change with the share, so each "
-        "curve is read against chance."
-    )
-    return _figure("Shares of unseen classes", caption, panels, name, provenance_of(first.joined, runs))
+            panels.append((draw_shares(rows, marks, title=_part(part), of=of), _listed(part, rows[max(rows)])))
+    caption = f"mAP@all by the share of {of}, with 95% intervals. {reading}"
+    if not alone:  # one of several such figures
+        kept = [(getattr(first.joined, share), words) for share, (words, _) in _SHARES.items() if words != of]
+        fixed = [f"{value:.0%} of {words}" for value, words in kept if value is not None]
+        caption += f" All with {', '.join([*fixed, first.joined.protocol.describe()])}."
+    return _figure(f"Shares of {of}", caption, panels, name, provenance_of(first.joined, runs))
 
 
 def code_maps(table: ReportTable, name: str, *, all_methods: bool) -> list[ReportFigure]:

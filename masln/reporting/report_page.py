@@ -11,7 +11,7 @@ from masln.reporting.pages import render_page
 from masln.reporting.plots import plots_available
 from masln.reporting.provenance import provenance_of
 from masln.reporting.report import Report, ReportTable
-from masln.reporting.report_figures import ReportFigure, code_maps, figures_of, share_figure
+from masln.reporting.report_figures import ReportFigure, code_maps, figures_of, share_figures
 
 __all__ = ["report_page"]
 
@@ -49,8 +49,16 @@ def report_page(report: Report, *, maps: bool | None = None, progress: bool = Fa
                     figures += code_maps(table, name, all_methods=bool(maps))
                 shown.append(_table(table, name, figures))
                 advance()
-            shares = share_figure(tables, f"s{number}") if drawing else None
-            sections.append({"data": data, "hash": data_hash, "tables": shown, "shares": shares, "id": f"s{number}"})
+            protocols = list(dict.fromkeys(table.joined.protocol.describe() for table in tables))
+            section = {
+                "id": f"s{number}",
+                "data": data,
+                "hash": data_hash,
+                "protocol": protocols[0] if len(protocols) == 1 else "",  # of all; else each table has its own
+                "shares": share_figures(tables, f"s{number}") if drawing else [],
+                "tables": shown,
+            }
+            sections.append(section)
     return render_page(
         "report.html",
         title=", ".join(dict.fromkeys(data for data, _ in report.datasets)),

@@ -67,6 +67,7 @@ def report_csv(report: Report) -> bytes:
             "protocol": joined.protocol.hash,
             "class_split": joined.class_split,
             "unseen_share": joined.unseen_share,
+            "train_share": joined.train_share,
             "class_splits": len(joined.class_splits),
         }
         rows += [about | _flat(row) for row in table.rows]

@@ -82,13 +82,13 @@ def test_the_figures_are_those_of_the_run(masln, bundle):
             "--out r.pdf: end the name in .html (tables and figures), .md, .tex or .csv (tables)",
         ),
         (("ONE", "--out", "r.html", "--out", "."), "is a folder; name a file in it"),
-        (("ONE", "OTHER", "--out", "r.html"), "under different protocols (normalize none against block)"),
+        (("ONE", "OTHER", "--out", "r.html"), "no class split of toy is common to all methods (pls: 1 of 3;"),
         (("ONE", "UNFINISHED", "--out", "r.md", "--out", "r.html"), "is unfinished: 1 of its 2 runs have no figures"),
         (("ONE", "--maps", "--out", "r.md", "--out", "r.html"), "bundles/toy"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(masln, runs, tmp_path, arguments, message):
-    write_runs(tmp_path / "other", {"cca": 1.0}, splits=2, protocol={"normalize": "block"})
+    write_runs(tmp_path / "other", {"pls": 1.0}, splits=1, seed=9)
     write_runs(tmp_path / "unfinished", {"pls": 1.0}, splits=2)
     shutil.rmtree(tmp_path / "unfinished/pls/split1-seed0")
     places = {"ONE": runs[0], "OTHER": str(tmp_path / "other"), "UNFINISHED": str(tmp_path / "unfinished")}

@@ -115,6 +115,29 @@ def test_the_standard_setting(tmp_path):
     assert (joined.class_split, joined.unseen_share) == ("all-seen", None) and len(joined.runs) == 2 + 1 + 2
 
 
+def test_protocols_stand_apart_and_say_so(tmp_path):
+    """As those of a sweep over ``gallery``; the class splits are the same, the figures do not compare."""
+    runs = [
+        write_runs(tmp_path / "one", splits=1),
+        write_runs(tmp_path / "two", splits=1, protocol={"normalize": "block", "gallery": "train"}),
+        write_runs(tmp_path / "three", {"pls": 1.0}, splits=1),
+        write_runs(tmp_path / "other", splits=1, data="another"),
+    ]
+    one, two, other = join_runs(runs)
+    assert [table.protocol.gallery for table in (one, two, other)] == ["test", "train", "test"]
+    assert one.methods == ["masln", "cca", "chance", "pls"] and two.methods == other.methods == one.methods[:3]
+    (note,) = one.notes
+    assert "protocols that differ in gallery, normalize" in note and two.notes == (note,) and other.notes == ()
+
+
+def test_shares_of_the_training_pairs_stand_apart_each_with_its_baseline(tmp_path):
+    runs = [write_runs(tmp_path / str(share), splits=2, train_share=share) for share in (1.0, 0.5)]
+    half, whole = join_runs(runs)
+    assert (half.train_share, whole.train_share) == (0.5, 1.0) and half.notes == whole.notes == ()
+    assert half.methods == whole.methods == ["masln", "cca", "chance"] and half.baseline == "cca"
+    assert {row["p_splits"] is None for row in rows_of(half) if row["method"] == "masln"} == {False}
+
+
 class TestRefused:
     def test_no_run_directory(self, tmp_path):
         with pytest.raises(ConfigError, match=r"is no run directory: it has no config\.yaml"):
@@ -130,18 +153,6 @@ class TestRefused:
         )
         with pytest.raises(CheckpointError, match=message):
             join_runs([run])
-
-    def test_different_protocols_of_one_dataset(self, tmp_path):
-        one = write_runs(tmp_path / "one")
-        two = write_runs(tmp_path / "two", protocol={"normalize": "block", "gallery": "train"})
-        message = (
-            r"one and .*two score toy under different protocols \(gallery test against train, normalize none against"
-        )
-        with pytest.raises(ConfigError, match=message):
-            join_runs([one, two])
-        other = write_runs(tmp_path / "other", data="another", protocol={"normalize": "block"})
-        with pytest.raises(ConfigError, match="different protocols"):
-            join_runs([one, two, other])
 
     @pytest.mark.parametrize("name", ["metrics.json", "per_query.csv", "class_split.json"])
     def test_a_damaged_file(self, tmp_path, name):

@@ -74,6 +74,7 @@ def test_what_is_no_sweep_is_refused_in_one_line(text, message):
 
 def test_a_value_of_the_configuration_is_a_table_and_one_of_a_hyper_parameter_a_row(bundle):
     sweeps = [Sweep("train_share", (0.5, 1.0)), Sweep("ridge", (0.1, 1.0)), Sweep("gallery", ("test", "train"))]
+    sweeps.append(Sweep("precision", ("fp32",)))
     entries = sweep_entries(entries_of(linear(bundle, hyperparameters={})), sweeps)
     found = {
         (e.config.method, e.config.train_share, e.config.protocol.gallery, e.config.hyperparameters.get("ridge"))
@@ -85,7 +86,7 @@ def test_a_value_of_the_configuration_is_a_table_and_one_of_a_hyper_parameter_a_
     }
     assert len(entries) == 12
     labels = [entry.label for entry in entries if entry.config.protocol.gallery == "train"]
-    assert len(set(labels)) == 6 and labels[0] == "cca, ridge=0.1, train_share=0.5"
+    assert labels == ["cca, ridge=0.1, precision=fp32", "cca, ridge=1.0, precision=fp32", "chance, precision=fp32"] * 2
 
 
 @pytest.mark.parametrize(

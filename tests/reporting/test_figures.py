@@ -88,8 +88,9 @@ def test_names_of_points_do_not_meet(spread):
 
 def test_shares_are_in_order_and_a_method_may_lack_one():
     by_share = {0.7: rows_of(METHODS[:3]), 0.3: rows_of(METHODS[:2], shift=0.1)}
-    figure = draw_shares(by_share, mark_methods(by_share[0.7], baseline=None), title="t")
+    figure = draw_shares(by_share, mark_methods(by_share[0.7], baseline=None), title="t", of="a cake")
     (axis,) = figure.axes
+    assert axis.get_xlabel() == "share of a cake"
     lines = {line.get_label(): list(line.get_xdata()) for line in axis.lines}
     assert lines["method0"] == [0.3, 0.7] and lines["method2"] == [0.7]
 

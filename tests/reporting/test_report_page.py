@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import shutil
 import subprocess
 
@@ -110,6 +111,28 @@ def test_shares_of_unseen_classes_are_a_figure_where_runs_differ_in_them(tmp_pat
     shares = page.split(">Shares of unseen classes</h4>")[1].split("</section>")[0]
     assert "share of unseen classes" in shares and shares.count("<svg") == 2
     assert "unseen_share" in shares and "0.250" in shares and "What differs among the run directories" in shares
+
+
+def test_shares_of_the_training_pairs_are_a_figure_for_each_protocol(tmp_path):
+    runs = [
+        write_runs(tmp_path / f"{share}{gallery}", splits=2, train_share=share, protocol={"gallery": gallery})
+        for share in (1.0, 0.5)
+        for gallery in ("test", "train")
+    ]
+    report = make_report([*runs, write_runs(tmp_path / "alone", splits=2, data="other")])
+    page = html.unescape(report_page(report, maps=False).decode())
+    assert [len(tables) for tables in report.datasets.values()] == [4, 1]
+    words = [table.joined.protocol.describe() for table in report.tables]
+    assert page.count(">Shares of the training pairs</h4>") == 2 and "Shares of unseen classes" not in page
+    for curve, described in zip(page.split(">Shares of the training pairs</h4>")[1:], words[::2], strict=False):
+        own = curve.split("</section>")[0]
+        assert "share of the training pairs" in own and own.count("<svg") == 2
+        assert f"All with 50% of unseen classes, {described}." in own
+    ends = [table.about_splits.endswith(", 50% of the training pairs") for table in report.tables]
+    assert ends == [True, False, True, False, False]
+    swept, other = page.split("<h2")[1:]
+    assert swept.count(f">{words[0]}</p>") == swept.count(f">{words[2]}</p>") == 2, "one above each table"
+    assert other.count(f">{words[4]}</p>") == 1, "one for all"
 
 
 def test_few_class_splits_and_the_standard_setting_are_told(tmp_path):

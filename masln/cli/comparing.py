@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from masln.cli.options import Decorator, cluster_option, jobs_option
+from masln.cli.options import Decorator, cluster_option, jobs_option, threads_option
 
 if TYPE_CHECKING:
     from masln.experiments import GridEntry, GridTable, RunConfig, SweptTable
@@ -18,6 +18,7 @@ __all__ = ["grid_options", "print_grid"]
 _GRID_OPTIONS: tuple[Decorator, ...] = (
     click.option("--splits", type=click.IntRange(min=1), default=10, help="Number of random class splits."),
     jobs_option,
+    threads_option,
     cluster_option,
     click.option("--parts", metavar="NAMES", help="Such as unseen,seen,harmonic.  [default: those of the setting]"),
 )
@@ -66,7 +67,8 @@ def print_grid(
         grid = Grid(name, tuple(entry for config in configs for entry in entries(config)))
         directory = Path(options["out"]) if options["out"] else default_directory(*configs, what=name)
         require_free(directory)
-    result = run_grid(grid, directory, jobs=options["jobs"], cluster=options["cluster"], progress=not quiet)
+    made = {key: options[key] for key in ("jobs", "threads", "cluster")}
+    result = run_grid(grid, directory, **made, progress=not quiet)
     print_comparison(parted(result.tables), parts=options["parts"], as_json=as_json, quiet=quiet, baseline=baseline)
     if not (as_json or quiet):
         click.echo(f"run directory: {directory}")

@@ -15,6 +15,7 @@ __all__ = [
     "json_option",
     "quiet_option",
     "search_option",
+    "threads_option",
 ]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -24,6 +25,11 @@ quiet_option: Decorator = click.option("--quiet", is_flag=True, help="Show no pr
 debug_option: Decorator = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 jobs_option: Decorator = click.option(
     "--jobs", type=click.IntRange(min=1), help="Runs side by side, sharing the cores.  [default: a core each]"
+)
+threads_option: Decorator = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Of each run, whose figures they move in the last bits.  [default: the cores, divided among the jobs]",
 )
 cluster_option: Decorator = click.option(
     "--cluster",

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from masln.cli.options import cluster_option, debug_option, jobs_option, json_option, quiet_option, search_option
+from masln.cli.options import (
+    cluster_option,
+    debug_option,
+    jobs_option,
+    json_option,
+    quiet_option,
+    search_option,
+    threads_option,
+)
 
 
 @click.command()
@@ -36,6 +44,7 @@ from masln.cli.options import cluster_option, debug_option, jobs_option, json_op
 @search_option
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="First seed of class splits and methods.")
 @jobs_option
+@threads_option
 @cluster_option
 @click.option(
     "--out",
@@ -58,6 +67,7 @@ def reproduce(
     search: str,
     seed: int,
     jobs: int | None,
+    threads: int | None,
     cluster: str | None,
     out: str,
     device: str,
@@ -92,7 +102,7 @@ def reproduce(
         device=device,
     )
     try:
-        reproduction = reproduce_table(plan, Path(out), jobs=jobs, cluster=cluster, progress=not quiet)
+        reproduction = reproduce_table(plan, Path(out), jobs=jobs, threads=threads, cluster=cluster, progress=not quiet)
     except TrainingInterruptedError:
         raise TrainingInterruptedError(
             f"interrupted; the runs that are finished are kept in {out}, the same command goes on"

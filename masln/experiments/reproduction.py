@@ -83,6 +83,7 @@ def reproduce(
     directory: Path,
     *,
     jobs: int | None = None,
+    threads: int | None = None,
     cluster: str | None = None,
     progress: bool = False,
 ) -> Reproduction:
@@ -92,10 +93,11 @@ def reproduce(
         plan: Of ``plan_reproduction``.
         directory: Of the runs; several tables may share it, and those of one protocol share their runs.
         jobs: See ``run_grid``, whose errors are raised.
+        threads: See there.
         cluster: See there.
         progress: Show a bar, where standard error is a terminal.
     """
-    found = run_grid(plan.grid, directory, jobs=jobs, cluster=cluster, progress=progress)
+    found = run_grid(plan.grid, directory, jobs=jobs, threads=threads, cluster=cluster, progress=progress)
     return assemble_reproduction(plan, found.tables, directory)
 
 

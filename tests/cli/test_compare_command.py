@@ -59,6 +59,15 @@ def test_figures_are_those_of_train_whatever_the_jobs(masln, bundle):
         assert masln("evaluate", str(run)).code == 0
 
 
+def test_threads_of_each_run_are_as_many_as_asked_for_whatever_the_jobs(masln, bundle):
+    chosen = ("--methods", "cca", "--baselines", "", "--splits", "1")
+    for jobs, threads in (("1", "1"), ("2", "3")):
+        done = masln("compare", "--data", str(bundle), "--out", jobs, *chosen, "--jobs", jobs, "--threads", threads)
+        assert done.code == 0
+        (saved,) = Path(jobs).glob("runs/*/cca/*/metrics.json")
+        assert json.loads(saved.read_text())["threads"] == int(threads)
+
+
 def test_a_run_that_fails_leaves_the_others_and_resume_makes_it_good(masln, bundle):
     assert masln("compare", "--data", str(bundle), "--out", "run", *LINEAR).code == 0
     expected = figures("run")

@@ -11,7 +11,7 @@ import pytest
 from masln.training import TrainingInterruptedError
 from tests.experiments.small import write_small_bundle
 
-FEW = ("--splits", "0", "--seeds", "1", "--jobs", "2", "--device", "cpu", "--methods")
+FEW = ("--splits", "0", "--seeds", "1", "--jobs", "2", "--threads", "1", "--device", "cpu", "--methods")
 
 
 @pytest.fixture

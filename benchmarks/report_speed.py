@@ -34,6 +34,15 @@ def speed_block() -> str:
                 "figure": f"at equal correlations, times as fast as its peers: {faster}",
             }
         )
+    selection = read_result("selection")
+    if selection:
+        faster = ", ".join(f"{found['faster_by']:.1f} ({name})" for name, found in selection["methods"].items())
+        lines.append(
+            {
+                "measured": f"choosing on validation classes, {selection['data']}, one thread",
+                "figure": f"times as fast as fitting each configuration for itself: {faster}",
+            }
+        )
     for setting, rows in evaluation.get("speed", {}).items():
         for row in rows:
             lines.append(

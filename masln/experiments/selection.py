@@ -14,6 +14,7 @@ from masln.evaluation import Protocol, retrieval_map
 from masln.experiments.search import number_tried, search_space_of, try_configurations
 from masln.experiments.tried import TriedCandidates
 from masln.models import DeepMethod, Method, ValidationScore, make_method
+from masln.nn import remembering
 from masln.training import Runtime, progress_bar
 
 __all__ = ["Selection", "fit_selected", "validation_score"]
@@ -112,7 +113,8 @@ def fit_selected(
 
         # With the class split, so that the luck of a draw is averaged over class splits.
         drawn_by = (base.get("seed", 0), int(class_split.hash, 16))
-        try_configurations(space, attempt, budget=budget, search=search, seed=drawn_by)
+        with remembering():  # what configurations have in common is worked out once
+            try_configurations(space, attempt, budget=budget, search=search, seed=drawn_by)
     best = max(tried.all, key=lambda candidate: candidate["validation_map"])
     chosen = {key: value for key, value in best.items() if key != "validation_map"} | base
     return make_method(name, **chosen).fit(seen, runtime=runtime), Selection(chosen, tried.all)

@@ -39,9 +39,9 @@ class CCA(LinearMethod):
     # All components count alike in a code, so the weak ones of many drown the strong: on validation classes (class
     # splits 100 to 102) the best with 64 has .46 and the best with 10 has .50 on emoji, .67 and .73 on fashion.
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "input_scaling": ("center-l2", "l2", "standardize", "center-l2/standardize"),
         "n_components": (64, 10),
         "ridge": (1.0, 0.01, 0.1, 10.0, 100.0),
-        "input_scaling": ("center-l2", "l2", "standardize", "center-l2/standardize"),
     }
     LEARNED: ClassVar[tuple[str, ...]] = ("correlations",)
     LEAST: ClassVar[dict[str, float]] = {"ridge": 0, "n_components": 1}

@@ -39,8 +39,8 @@ class ClusterCCA(LinearMethod):
     summary: ClassVar[str] = "cluster-CCA, canonical correlation over all pairs within a class"
     reference: ClassVar[str] = "Rasiwasia et al., AISTATS 2014"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {
-        "ridge": (1.0, 0.01, 0.1, 10.0, 100.0),
         "input_scaling": ("center-l2", "l2", "standardize", "center-l2/standardize"),
+        "ridge": (1.0, 0.01, 0.1, 10.0, 100.0),
     }
     LEARNED: ClassVar[tuple[str, ...]] = ("correlations",)
     LEAST: ClassVar[dict[str, float]] = {"ridge": 0, "n_components": 1}

@@ -44,9 +44,9 @@ class ESZSL(ClassEncoder, LinearMethod):
     summary: ClassVar[str] = "embarrassingly simple zero-shot learning, both modalities to class embeddings"
     reference: ClassVar[str] = "Romera-Paredes and Torr, ICML 2015"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "input_scaling": ("center-l2", "standardize"),
         "ridge": (1.0, 0.01, 0.1, 10.0, 100.0),
         "class_ridge": (1.0, 0.01),
-        "input_scaling": ("center-l2", "standardize"),
     }
     LEAST: ClassVar[dict[str, float]] = {"ridge": 0, "class_ridge": 0}
     CENTRED: ClassVar[bool] = False

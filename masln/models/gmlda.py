@@ -44,9 +44,9 @@ class GMLDA(LinearMethod):
     summary: ClassVar[str] = "generalised multiview LDA, class means of both modalities tied"
     reference: ClassVar[str] = "Sharma et al., CVPR 2012"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "input_scaling": ("center-l2", "standardize"),
         "ridge": (1.0, 0.01, 0.1, 10.0, 100.0),
         "coupling": (10.0, 1.0),
-        "input_scaling": ("center-l2", "standardize"),
     }
     LEAST: ClassVar[dict[str, float]] = {"coupling": 0, "ridge": 0, "n_components": 1}
     CLASSES: ClassVar[int] = 2

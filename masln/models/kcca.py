@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from masln.data import PairedDataset
 from masln.errors import ConfigError, unknown_name
 from masln.models.linear import LinearMethod
-from masln.nn import KERNELS, KernelValues, canonical_coefficients, canonical_directions, gram_space
+from masln.nn import KERNELS, KernelValues, canonical_coefficients, canonical_directions, gram_space, remembered
 
 __all__ = ["KCCA", "KERNELS"]
 
 _BLOCK = 2048
+_coordinates, _landmark_coordinates = remembered(last=1)(gram_space), remembered(last=2)(gram_space)
 
 
 class KCCA(LinearMethod):
@@ -53,10 +54,10 @@ class KCCA(LinearMethod):
     # All components count alike in a code, and most of many are made of noise: on validation classes 10 have .67 and 64
     # have .59 with the 10 topics of the Wikipedia articles, .53 and .48 on emoji (class splits 100 to 102).
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "input_scaling": ("center-l2", "standardize"),
         "kernel": KERNELS,
         "ridge": (0.01, 0.001, 0.1),
         "n_components": (64, 10),
-        "input_scaling": ("center-l2", "standardize"),
     }
     LEARNED: ClassVar[tuple[str, ...]] = ("image_landmarks", "text_landmarks", "gammas", "correlations")
     LEAST: ClassVar[dict[str, float]] = {
@@ -116,7 +117,7 @@ class KCCA(LinearMethod):
     def _directions(self, image: Tensor, text: Tensor, train: PairedDataset) -> tuple[Tensor, Tensor]:
         n, m = image.shape
         if m < n:
-            bases = [gram_space(self._features(name)(X))[1] for name, X in self._landmarks().items()]
+            bases = [_landmark_coordinates(self._features(name)(X))[1] for name, X in self._landmarks().items()]
             weights, self.correlations_ = canonical_directions(
                 image @ bases[0],
                 text @ bases[1],
@@ -125,7 +126,7 @@ class KCCA(LinearMethod):
             )
             return bases[0] @ weights[0], bases[1] @ weights[1]
         K_x, K_y = (K - K.mean(dim=1, keepdim=True) for K in (image, text))
-        Z, to_coefficients = gram_space((K_y + K_y.T) / 2)
+        Z, to_coefficients = _coordinates((K_y + K_y.T) / 2)
         (left, right), self.correlations_ = canonical_coefficients(
             (K_x + K_x.T) / 2,
             Z,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from masln.data import PairedDataset
 from masln.models.linear import LinearMethod
-from masln.nn import fix_signs
+from masln.nn import fix_signs, remembered
 
 __all__ = ["PLS"]
 
@@ -38,8 +38,8 @@ class PLS(LinearMethod):
     summary: ClassVar[str] = "partial least squares, the directions of largest covariance"
     reference: ClassVar[str] = "Sampson et al., Neurotoxicol. Teratol. 1989; Rosipal and Krämer, SLSFS 2005"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {
-        "n_components": (64, 8, 16, 32, 128),
         "input_scaling": ("center-l2", "l2", "standardize", "center-l2/standardize"),
+        "n_components": (64, 8, 16, 32, 128),
     }
     LEARNED: ClassVar[tuple[str, ...]] = ("covariances",)
     LEAST: ClassVar[dict[str, float]] = {"n_components": 1}
@@ -56,8 +56,14 @@ class PLS(LinearMethod):
         self.input_scaling = input_scaling
 
     def _directions(self, image: Tensor, text: Tensor, train: PairedDataset) -> tuple[Tensor, Tensor]:
-        U, covariances, Vt = torch.linalg.svd(image.T @ text / len(image), full_matrices=False)
+        U, covariances, Vt = _singular_values(image, text)
         noise = max(image.shape[1], text.shape[1]) * torch.finfo(covariances.dtype).eps * covariances[0]
         k = max(1, min(self.n_components, int((covariances > noise).sum())))
         self.covariances_ = covariances[:k]
         return fix_signs(U[:, :k], Vt[:k].T)
+
+
+@remembered(last=1)
+def _singular_values(X: Tensor, Y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    U, values, Vt = torch.linalg.svd(X.T @ Y / len(X), full_matrices=False)
+    return U, values, Vt

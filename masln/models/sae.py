@@ -12,7 +12,7 @@ from torch import Tensor
 from masln.data import PairedDataset
 from masln.models.class_encoder import ClassEncoder
 from masln.models.linear import LinearMethod
-from masln.nn import row_space
+from masln.nn import remembered, row_space
 
 __all__ = ["SAE"]
 
@@ -48,8 +48,8 @@ class SAE(ClassEncoder, LinearMethod):
     summary: ClassVar[str] = "semantic autoencoder, both modalities to class embeddings"
     reference: ClassVar[str] = "Kodirov et al., CVPR 2017"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {
-        "encoding": (1.0, 0.01, 0.1, 10.0, 100.0),
         "input_scaling": ("center-l2", "l2", "standardize", "center-l2/standardize"),
+        "encoding": (1.0, 0.01, 0.1, 10.0, 100.0),
     }
     LEAST: ClassVar[dict[str, float]] = {"encoding": 0}
     CENTRED: ClassVar[bool] = False
@@ -84,10 +84,17 @@ class SAE(ClassEncoder, LinearMethod):
 
     def _encoder(self, X: Tensor, S: Tensor, U: Tensor) -> Tensor:
         X, norm = _unit(X)
-        X, B = row_space(X)
-        divisor = S.square().sum(dim=0)[:, None] + self.encoding * X.square().sum(dim=0)
-        inner = (1 + self.encoding) * (S.T @ X) / divisor.clamp(min=torch.finfo(X.dtype).tiny)
+        B, squares, products = _coordinates(X, S)
+        divisor = S.square().sum(dim=0)[:, None] + self.encoding * squares
+        inner = (1 + self.encoding) * products / divisor.clamp(min=torch.finfo(X.dtype).tiny)
         return B @ inner.T @ U.T / norm
+
+
+@remembered(last=2)  # one a modality
+def _coordinates(X: Tensor, S: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of X = ZB' (n, d): B (d, r), the squared norms (r,) of the columns of Z, and S'Z (k, r)."""
+    Z, B = row_space(X)
+    return B, Z.square().sum(dim=0), S.T @ Z
 
 
 def _unit(X: Tensor) -> tuple[Tensor, float]:

@@ -43,9 +43,9 @@ class SCM(LinearMethod):
     summary: ClassVar[str] = "semantic correlation matching, CCA and then class posteriors"
     reference: ClassVar[str] = "Rasiwasia et al., ACM MM 2010"
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "input_scaling": ("center-l2", "standardize"),
         "ridge": (1.0, 0.1, 10.0),
         "penalty": (0.01, 0.001, 0.1),
-        "input_scaling": ("center-l2", "standardize"),
     }
     LEARNED: ClassVar[tuple[str, ...]] = ("intercepts",)
     LEAST: ClassVar[dict[str, float]] = {"ridge": 0, "penalty": 1e-9, "n_components": 1}

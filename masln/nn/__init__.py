@@ -19,6 +19,7 @@ from masln.nn.linear_algebra import fix_signs, gram_space, group_means, relative
 from masln.nn.logit_scale import LogitScale
 from masln.nn.pooling import POOLINGS, AttentionPooling, MaxPooling, MeanPooling, as_sequence, build_pooling
 from masln.nn.projected import ProjectedEncoder
+from masln.nn.remembering import remembered, remembering
 from masln.nn.scaled_encoder import ProjectingEncoder, ScaledEncoder
 from masln.nn.scaling import SCALINGS, InputScaling, scaling_of
 from masln.nn.sequence_encoders import (
@@ -82,6 +83,8 @@ __all__ = [
     "gram_space",
     "group_means",
     "relative_ridge",
+    "remembered",
+    "remembering",
     "reversal_schedule",
     "reverse_gradient",
     "ridge_factor",

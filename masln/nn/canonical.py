@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 from torch import Tensor, nn
 
 from masln.nn.linear_algebra import fix_signs, group_means, relative_ridge, ridge_factor, row_space
+from masln.nn.remembering import remembered
 
 __all__ = ["CanonicalEncoder", "canonical_coefficients", "canonical_directions"]
 
@@ -80,32 +83,66 @@ def canonical_directions(
             return _by_products(X, Y, (ridge_x, ridge_y), n_components)
         (right, left), correlations = _by_products(Y, X, (ridge_y, ridge_x), n_components)
         return fix_signs(left, right), correlations
-    (X, basis_x), (Y, basis_y) = row_space(X), row_space(Y)
+    moments = _moments(X, Y, groups)
     left_factor, right_factor = (
-        ridge_factor(V.T @ V / len(V), relative_ridge(V, len(basis), own))
-        for V, basis, own in ((X, basis_x, ridge_x), (Y, basis_y, ridge_y))
+        ridge_factor(covariance, own * variance)
+        for covariance, variance, own in zip(moments.covariances, moments.variances, (ridge_x, ridge_y), strict=True)
     )
-    cross = X.T @ (Y if groups is None else group_means(Y, groups)[groups]) / len(X)
-    cross = torch.linalg.solve_triangular(left_factor, cross, upper=False)
+    cross = torch.linalg.solve_triangular(left_factor, moments.cross, upper=False)
     cross = torch.linalg.solve_triangular(right_factor, cross.T, upper=False).T
     U, correlations, Vt = torch.linalg.svd(cross, full_matrices=False)
     k = min(n_components, len(correlations))
-    left = basis_x @ torch.linalg.solve_triangular(left_factor.T, U[:, :k], upper=True)
-    right = basis_y @ torch.linalg.solve_triangular(right_factor.T, Vt[:k].T, upper=True)
+    left, right = (
+        basis @ torch.linalg.solve_triangular(factor.T, own, upper=True)
+        for basis, factor, own in zip(moments.bases, (left_factor, right_factor), (U[:, :k], Vt[:k].T), strict=True)
+    )
     return fix_signs(left, right), correlations[:k]
+
+
+class _Moments(NamedTuple):
+    """What ridge CCA needs of two centred views, whatever the ridge: in coordinates of the space of their rows.
+
+    Attributes:
+        bases: (p, r) and (q, s), orthonormal.
+        variances: Mean over the features of each view.
+        covariances: (r, r) and (s, s).
+        cross: (r, s).
+    """
+
+    bases: tuple[Tensor, Tensor]
+    variances: tuple[float, float]
+    covariances: tuple[Tensor, Tensor]
+    cross: Tensor
+
+
+@remembered(last=1)
+def _moments(X: Tensor, Y: Tensor, groups: Tensor | None) -> _Moments:
+    (X, basis_x), (Y, basis_y) = row_space(X), row_space(Y)
+    matched = Y if groups is None else group_means(Y, groups)[groups]
+    return _Moments(
+        (basis_x, basis_y),
+        (relative_ridge(X, len(basis_x), 1.0), relative_ridge(Y, len(basis_y), 1.0)),
+        (X.T @ X / len(X), Y.T @ Y / len(Y)),
+        X.T @ matched / len(X),
+    )
 
 
 def _by_products(
     X: Tensor, Y: Tensor, ridges: tuple[float, float], n_components: int
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """The directions through XX', for an X with more features than pairs and many of both."""
-    Z, basis = row_space(Y)
+    products, Z, basis = _products(X, Y)
     absolute = (relative_ridge(X, X.shape[1], ridges[0]), relative_ridge(Y, Y.shape[1], ridges[1]))
-    products = torch.from_numpy(X.numpy() @ X.numpy().T)  # numpy sees the symmetry: half the work, unlike torch
     (coefficients, weights), correlations = canonical_coefficients(
         products, Z, ridges=absolute, n_components=n_components
     )
     return fix_signs(X.T @ coefficients, basis @ weights), correlations
+
+
+@remembered(last=1)
+def _products(X: Tensor, Y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """XX', and the row space of Y."""
+    return torch.from_numpy(X.numpy() @ X.numpy().T), *row_space(Y)  # numpy sees the symmetry: half the work
 
 
 def canonical_coefficients(

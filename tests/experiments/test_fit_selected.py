@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 
@@ -14,6 +15,7 @@ from masln.evaluation import Protocol
 from masln.experiments import Selection, fit_selected, rows_with_cost, run_experiment
 from masln.experiments.tried import TriedCandidates
 from masln.models import MASLN, Method, method_resolver
+from masln.nn import canonical
 from masln.reporting import comparison_cells, print_experiment
 from masln.training import Runtime, TrainingInterruptedError
 from tests.experiments.small import TINY, small_config, write_small_bundle
@@ -165,3 +167,15 @@ def test_every_value_declared_for_a_budget_is_one_that_the_method_takes(dataset)
                 method = cls(**{key: value})
                 method.check(dataset)
                 assert method.get_params()[key] == value, name
+
+
+def test_what_configurations_have_in_common_is_worked_out_once(dataset, monkeypatch):
+    """The row space of a modality belongs to its scaling alone: four scalings and the final fit, of 20 and one."""
+    spaces = []
+    real = canonical.row_space
+    monkeypatch.setattr(canonical, "row_space", lambda X: spaces.append(X) or real(X))
+    _, shared = selected(dataset)
+    assert len(shared.candidates) == 20 and len(spaces) == 2 * (4 + 1)
+    monkeypatch.setattr("masln.experiments.selection.remembering", contextlib.nullcontext)
+    _, alone = selected(dataset)
+    assert alone == shared and len(spaces) == 2 * (4 + 1) + 2 * (20 + 1)

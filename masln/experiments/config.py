@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,29 +15,13 @@ from masln.data import DEFAULT_DATASET, RULES, ClassSplit, make_class_split
 from masln.errors import ConfigError, SplitError, unknown_name
 from masln.evaluation import Protocol
 from masln.experiments.search import check_search
+from masln.experiments.yaml_text import load_yaml
 from masln.training import Runtime
 
 __all__ = ["RunConfig", "apply_settings", "published_settings", "read_config", "read_setting", "setting_words"]
 
 BASELINES = ("cca", "chance")
 _PUBLISHED = Path(__file__).parent / "published"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads 1e-3, as papers write a learning rate, as text; here it is a number, as in YAML 1.2."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
-
-
-def _load_yaml(text: str) -> Any:
-    loader = _Loader(text)
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()  # type: ignore[no-untyped-call,unused-ignore]
 
 
 @dataclass(frozen=True)
@@ -191,7 +174,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
             raise ConfigError(unknown_name("file or published settings", str(path), published))
         path = published[str(path)]
     try:
-        values = _load_yaml(Path(path).read_text(encoding="utf-8"))
+        values = load_yaml(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).replace("\n", " ")
         raise ConfigError(f"configuration {path} cannot be read ({reason})") from error
@@ -239,7 +222,7 @@ def read_setting(setting: str, *, option: str = "--set", example: str = "code_wi
     if not (equals and key):
         raise ConfigError(f"{option} {setting!r}: write key=value, such as {option} {example}")
     try:
-        return key, _load_yaml(text)
+        return key, load_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{option} {setting!r}: the value cannot be read as YAML") from error
 

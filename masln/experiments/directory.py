@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from masln._version import __version__
 from masln.data import ClassSplit
@@ -18,6 +17,7 @@ from masln.errors import CheckpointError, ConfigError
 from masln.evaluation import Protocol
 from masln.experiments.config import RunConfig, read_config
 from masln.experiments.record import RunRecord
+from masln.experiments.yaml_text import dump_yaml
 from masln.models import Method
 from masln.training import write_atomically
 
@@ -160,7 +160,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def write_yaml(path: Path, value: Mapping[str, Any]) -> None:
     """Write a YAML file atomically."""
-    write_atomically(path, yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True).encode())
+    write_atomically(path, dump_yaml(dict(value)).encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

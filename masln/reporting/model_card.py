@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from masln._version import __version__
 from masln.experiments import Export, ExportedEncoder, summary_rows
+from masln.experiments.yaml_text import dump_yaml
 from masln.models import OPSET, JointScorer
 from masln.reporting.experiments import INSTANCE_NOTE, shown_row
 from masln.reporting.tables import markdown_table, print_table
@@ -58,7 +57,7 @@ masln search GALLERY "..." --run .
 
 def model_card(export: Export) -> str:
     """Write the card in Markdown, with the front matter that the Hugging Face hub reads."""
-    front = yaml.safe_dump(_front_matter(export), sort_keys=False, allow_unicode=True)
+    front = dump_yaml(_front_matter(export))
     facts, split, method = export.record.facts, export.class_split, type(export.method)
     blocks = [
         f"---\n{front}---\n\n# {method.__name__} on {export.model.data}\n\n"

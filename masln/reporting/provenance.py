@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from masln._version import __version__
 from masln.experiments import JoinedRun, JoinedRuns
+from masln.experiments.yaml_text import dump_yaml
 from masln.reporting.tables import format_cell
 
 __all__ = ["Provenance", "provenance_of"]
@@ -72,7 +71,7 @@ def provenance_of(joined: JoinedRuns, runs: Sequence[JoinedRun] | None = None) -
     }
     return Provenance(
         facts,
-        yaml.safe_dump(common, sort_keys=False, allow_unicode=True),
+        dump_yaml(common),
         [*columns, "seeds"] if differ else [],
         varied if differ else [],
     )

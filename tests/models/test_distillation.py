@@ -256,3 +256,36 @@ def test_bad_hyper_parameters_are_refused_in_one_line(values, message, pairs):
     with pytest.raises(ConfigError, match=message) as caught:
         Distillation(**SMALL | values).fit(pairs, runtime=CPU)
     assert "\n" not in str(caught.value)
+
+
+def test_feature_files_of_a_large_model_teach_a_reader_of_word_counts(shared_data, tmp_path):
+    """RSICD: the student counts words, the files hold sentence vectors; test captions lie more as these do."""
+    with np.load(shared_data / "rsicd" / "rsicd.npz") as arrays:
+        rows = np.sort(np.random.default_rng(0).choice(len(arrays["label"]), 900, replace=False))
+        values = {key: arrays[key][rows] for key in ("image", "text_bow1000", "text_minilm", "label", "files")}
+        names = tuple(map(str, arrays["class_names"]))
+    pairs = PairedDataset(
+        name="rsicd",
+        image=values["image"].astype(np.float32),
+        text=values["text_bow1000"].astype(np.float32),
+        labels=values["label"].astype(np.int64),
+        class_names=names,
+        ids=tuple(map(str, values["files"])),
+        split=np.where(np.arange(900) % 3 == 0, "test", "train"),
+    )
+    write_files(tmp_path / "files", pairs)
+    np.save(tmp_path / "files" / "image.npy", pairs.image)
+    np.save(tmp_path / "files" / "text.npy", values["text_minilm"].astype(np.float32))
+    test = pairs.rows("test")
+
+    def likeness(vectors: np.ndarray) -> np.ndarray:
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return (unit @ unit.T)[np.triu_indices(len(unit), 1)]
+
+    expected, found = likeness(values["text_minilm"][test].astype(np.float64)), {}
+    for weight in (0.0, 10.0):
+        method = Distillation(teacher=str(tmp_path / "files"), relational_distance=weight, epochs=15, **ALONE)
+        method.fit(pairs.take(pairs.rows("train")), runtime=CPU)
+        found[weight] = np.corrcoef(likeness(method.encode_text(pairs.text[test])), expected)[0, 1]
+        assert bool(method.remarks()) == bool(weight)
+    assert found[10.0] > found[0.0] + 0.04  # .57 and .49

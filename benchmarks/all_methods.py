@@ -35,7 +35,7 @@ from typing import Any
 import click
 
 from benchmarks.datasets import photo_bundles, research_bundles
-from benchmarks.kept_figures import KeptFigures
+from benchmarks.kept_figures import KeptFigures, alone_in
 from masln.data import bundle_hash, load_dataset
 from masln.errors import MaslnError, RunFailedError
 from masln.evaluation import Protocol
@@ -162,14 +162,15 @@ def main(
                 found = {
                     kind: table_of(figures, protocol, class_splits, methods=methods) for kind, methods in TABLES.items()
                 }
-                _write(place.name, found, first_split, out)
+                out.parent.mkdir(parents=True, exist_ok=True)
+                with alone_in(out.parent):
+                    _write(place.name, found, first_split, out)
         for name, reason in failed.items():
             click.echo(f"{dataset}, {name}: {reason}")
 
 
 def _write(name: str, found: dict[str, dict[str, Any] | None], first_split: int, out: Path) -> None:
     """Put the tables of a dataset beside those of others."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     result = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
     result["first_split"] = first_split
     for kind, table in found.items():

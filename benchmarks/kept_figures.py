@@ -6,9 +6,12 @@ splits needs of it are these few lines. Tests over queries cannot be made from t
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from masln.models import method_resolver
 from masln.registry import plain_parameters
 from masln.saving import write_atomically
 
-__all__ = ["DIRECTIONS", "KeptFigures", "settings_of"]
+__all__ = ["DIRECTIONS", "KeptFigures", "alone_in", "settings_of"]
 
 DIRECTIONS = ("i2t", "t2i", "average")
 _FACTS = ("method", "split", "seed", "settings", "data", "protocol", "tried", "processor_seconds", "peak_memory")
@@ -64,9 +67,13 @@ class KeptFigures:
         return bool(((own["split"] == split) & (own["seed"] == seed)).any())
 
     def keep(self, records: Sequence[RunRecord], *, parts: Sequence[str]) -> None:
-        """Add runs and write the file."""
+        """Add runs and write the file; of several processes that do, each waits for the other."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with alone_in(self.file.parent):
+            self._add([line for record in records for line in self._lines_of(record, parts)], parts)
+
+    def _add(self, new: list[dict[str, Any]], parts: Sequence[str]) -> None:
         self._lines = self._read()  # another process may have added some since
-        new = [line for record in records for line in self._lines_of(record, parts)]
         self._lines = pd.concat([self._lines, pd.DataFrame(new)]) if len(self._lines) else pd.DataFrame(new)
         order = {part: number for number, part in enumerate(parts)}
         self._lines = self._lines.sort_values(
@@ -74,7 +81,6 @@ class KeptFigures:
             key=lambda own: own.map(order) if own.name == "part" else own,
             kind="stable",
         )
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         table = self._lines.to_csv(index=False, columns=list(_COLUMNS), float_format="%.6g", lineterminator="\n")
         write_atomically(self.file, table.encode())
 
@@ -123,6 +129,17 @@ class KeptFigures:
             runs = lines[lines["seed"].isin(seeds)].groupby(["split", "seed"])
             records += [_record(run) for _, run in runs]
         return records, {method: count for method, count in counts.items() if method not in chosen}
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _leading(splits: Sequence[int], found: set[int]) -> int:

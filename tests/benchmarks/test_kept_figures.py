@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,15 @@ def test_a_method_stands_with_the_seeds_that_it_has_on_every_class_split(tmp_pat
     ]
     row = next(row for row in summary_rows(records, baseline="cca") if row["method"] == "masln")
     assert (row["runs"], row["average"]) == (4, pytest.approx(0.375))
+
+
+def test_several_that_keep_runs_at_once_lose_none(tmp_path):
+    def keep(method: str) -> None:
+        figures = kept(tmp_path / "some.csv")
+        for split in range(8):
+            figures.keep([a_run(method, split, 0.5)], parts=PARTS)
+
+    methods = ("cca", "pls", "masln", "sae")
+    with ThreadPoolExecutor(len(methods)) as pool:
+        list(pool.map(keep, methods))
+    assert all(kept(tmp_path / "some.csv").has(method, split) for method in methods for split in range(8))

@@ -110,6 +110,7 @@ def share_figures(tables: Sequence[ReportTable], name: str) -> list[ReportFigure
             rest = (
                 table.joined.protocol.hash,
                 table.joined.class_split,
+                table.joined.runs[0].config.listed,
                 *(getattr(table.joined, other) for other in _SHARES if other != share),
             )
             if value is not None:

@@ -135,6 +135,15 @@ def test_shares_of_the_training_pairs_are_a_figure_for_each_protocol(tmp_path):
     assert other.count(f">{words[4]}</p>") == 1, "one for all"
 
 
+def test_shares_of_two_lists_of_classes_make_no_curve(tmp_path):
+    listed = {1.0: NAMES[:4], 0.5: NAMES[4:]}
+    runs = [
+        write_runs(tmp_path / str(share), splits=1, train_share=share, class_split="listed", listed=names)
+        for share, names in listed.items()
+    ]
+    assert "Shares of the training pairs" not in report_page(make_report(runs), maps=False).decode()
+
+
 def test_few_class_splits_and_the_standard_setting_are_told(tmp_path):
     alone = report_page(make_report([write_runs(tmp_path / "alone", splits=1)]), maps=False).decode()
     assert "that needs two of both; here are 1 class splits and 2 methods." in alone

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from masln.losses.covariance import in_float64
+
 __all__ = ["quadruplet_loss"]
 
 
@@ -28,15 +30,18 @@ def quadruplet_loss(
         pull: Weight of the distance to the class embedding.
 
     Returns:
-        A scalar, in float32. A batch of one class has no other codes: only the first term is left.
+        A scalar, in float64. A batch of one class has no other codes: only the first term is left.
     """
-    codes, class_embeddings = codes.float(), class_embeddings.float()
+    codes, class_embeddings = in_float64(codes), in_float64(class_embeddings)
     near = (codes - class_embeddings).square().sum(dim=-1).mean()
-    other = (labels[:, None] != labels).float()
+    other = (labels[:, None] != labels).to(codes)
     weights = other / (other.sum(dim=-1, keepdim=True).clamp(min=1) * len(labels))
-    far = torch.stack([(weights * _squared_distances(codes, rest.float())).sum() for rest in (image_codes, text_codes)])
+    rests = [in_float64(rest) for rest in (image_codes, text_codes)]
+    far = torch.stack([_weighted_squared_distances(weights, codes, rest) for rest in rests])
     return (pull * near - far.sum()).clamp(min=0)
 
 
-def _squared_distances(left: Tensor, right: Tensor) -> Tensor:
-    return (left[:, None] - right).square().sum(dim=-1)
+def _weighted_squared_distances(weights: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """sum_ij w_ij ||l_i - r_j||^2, multiplied out: the differences of all pairs would be n times the codes."""
+    own = weights.sum(dim=1) @ left.square().sum(dim=-1) + weights.sum(dim=0) @ right.square().sum(dim=-1)
+    return own - 2 * (left * (weights @ right)).sum()

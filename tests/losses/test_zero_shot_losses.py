@@ -103,9 +103,9 @@ LABELS = torch.tensor([0, 2, 0, 1, 1])
 def test_gradients_are_those_of_finite_differences():
     x, y, c = (draw(5, 4, k).requires_grad_() for k in range(3))
     assert torch.autograd.gradcheck(lambda a, b: maximum_mean_discrepancy_loss(a, b, bandwidths=BANDWIDTHS), (x, y))
-    # These two are in float32: a step of 1e-3 leaves three digits.
+    assert torch.autograd.gradcheck(lambda a, b, e: quadruplet_loss(a, a, b, e, LABELS, pull=5.0), (x, y, c))
+    # This one is in float32: a step of 1e-3 leaves three digits.
     coarse = {"eps": 1e-3, "atol": 5e-3, "rtol": 1e-2}
-    assert torch.autograd.gradcheck(lambda a, b, e: quadruplet_loss(a, a, b, e, LABELS, pull=5.0), (x, y, c), **coarse)
     assert torch.autograd.gradcheck(lambda a, b: real_or_generated_loss(a[:, 0], b[:, 0], b[:, 1]), (x, y), **coarse)
 
 
@@ -121,4 +121,12 @@ def test_half_precision_is_scored_in_full():
     x, y = draw(5, 3, 0).bfloat16(), draw(5, 3, 1).bfloat16()
     exact = maximum_mean_discrepancy_loss(x.double(), y.double(), bandwidths=BANDWIDTHS)
     assert float(maximum_mean_discrepancy_loss(x, y, bandwidths=BANDWIDTHS)) == float(exact)
-    assert quadruplet_loss(x, x, y, y, LABELS, pull=20.0).dtype == torch.float32
+    exact = quadruplet_loss(*(codes.double() for codes in (x, x, y, y)), LABELS, pull=20.0)
+    assert float(quadruplet_loss(x, x, y, y, LABELS, pull=20.0)) == float(exact) > 0
+
+
+def test_distances_are_those_of_codes_far_from_the_origin_too():
+    image, text, c = (draw(5, 4, k) for k in range(3))
+    near = quadruplet_loss(image, image, text, c, LABELS, pull=20.0)
+    far = quadruplet_loss(*(codes + 1e3 for codes in (image, image, text, c)), LABELS, pull=20.0)
+    torch.testing.assert_close(far, near, rtol=1e-6, atol=0)

@@ -27,7 +27,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import dataclasses
 import json
 import multiprocessing
-import platform
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
@@ -43,6 +42,7 @@ from sklearn.base import clone
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.machine import machine_facts
 from masln.data import PairedDataset, load_dataset, make_class_split
 from masln.models import MASLN, Method, fit_seeds
 from masln.training import RandomStreams, Runtime, write_atomically
@@ -286,7 +286,7 @@ def _codes(method: Method, dataset: PairedDataset) -> NDArray[np.float32]:
 def main(parts: str, rounds: int, out: Path) -> None:
     """Measure and write the JSON."""
     report: dict[str, Any] = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
-    report |= {"torch": torch.__version__, "machine": platform.machine()}
+    report |= machine_facts()
     if "speed" in parts.split(","):
         report["speed"] = {"seeds": SEEDS, "rounds": rounds, "load_average_before": os.getloadavg()[0]}
         report["speed"] |= {"settings": {name: measure(name, rounds) for name in SETTINGS}}

@@ -22,7 +22,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import itertools
 import json
 import logging
-import platform
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -36,6 +35,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.machine import machine_facts
 from masln.data import PairedDataset
 from masln.losses import canonical_correlations
 from masln.models import DCCA, TwoTower
@@ -215,8 +215,7 @@ def main(epochs: int, rounds: int, studies: str, out: Path) -> None:
     warnings.filterwarnings("ignore", module="lightning")
     torch.set_num_threads(1)
     chosen = {name: STUDIES[name] for name in studies.split(";") if name} or STUDIES
-    result: dict[str, Any] = {"threads": torch.get_num_threads(), "torch": torch.__version__, "epochs": epochs}
-    result |= {"machine": platform.machine(), "cpu": torch.backends.cpu.get_cpu_capability(), "studies": {}}
+    result: dict[str, Any] = {**machine_facts(), "threads": torch.get_num_threads(), "epochs": epochs, "studies": {}}
     with progress_bar("studies", len(chosen), show=True) as advance:
         for name, sizes in chosen.items():
             result["studies"][name] = measure(sizes, epochs, rounds)

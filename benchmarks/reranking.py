@@ -19,7 +19,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import dataclasses
 import json
-import platform
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ import numpy as np
 import torch
 
 from benchmarks.datasets import photo_bundles
+from benchmarks.machine import machine_facts
 from masln.data import PairedDataset, load_dataset, make_class_split
 from masln.evaluation import (
     DIRECTIONS,
@@ -284,8 +284,7 @@ def main(
 ) -> None:
     """Measure and write the JSON; studies that are not asked for stay as they were."""
     result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
-    result |= {"torch": torch.__version__, "machine": platform.machine(), "threads": 1}
-    result["cpu"] = torch.backends.cpu.get_cpu_capability()
+    result |= machine_facts() | {"threads": 1}
     if "speed" in studies:
         result["speed"] = measure_speed(rounds)
     if "memory" in studies:

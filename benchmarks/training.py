@@ -14,7 +14,6 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ import torch
 from torch import nn
 
 from benchmarks.datasets import research_bundles
+from benchmarks.machine import machine_facts
 from masln.data import PairedDataset, load_dataset, make_class_split
 from masln.evaluation import Protocol, evaluate
 from masln.models import MASLN
@@ -155,9 +155,7 @@ def measure_accuracy(dataset: PairedDataset, splits: int) -> dict[str, Any]:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("benchmarks/results/training.json"))
 def main(data_root: Path | None, rounds: int, splits: int, out: Path) -> None:
     """Measure and write the JSON."""
-    result: dict[str, Any] = {"threads": torch.get_num_threads(), "torch": torch.__version__}
-    result |= {"machine": platform.machine(), "cpu": torch.backends.cpu.get_cpu_capability()}
-    result |= measure_speed(rounds)
+    result: dict[str, Any] = machine_facts() | {"threads": torch.get_num_threads()} | measure_speed(rounds)
     if data_root:
         with tempfile.TemporaryDirectory() as folder:
             bundles = research_bundles(data_root, Path(folder))

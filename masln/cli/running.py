@@ -55,7 +55,12 @@ _RUN_OPTIONS: tuple[Decorator, ...] = (
     click.option("--out", type=click.Path(), help="Run directory.  [default: runs/DATA-METHOD-SETTING-TIME]"),
     click.option("--resume", is_flag=True, help="Go on with the run in --out, by its saved configuration."),
     click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps."),
-    click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", help="bf16 autocasts each step."),
+    click.option(
+        "--precision",
+        type=click.Choice(["fp32", "bf16"]),
+        default="fp32",
+        help="bf16 autocasts each step; a CPU without bf16 arithmetic (AMX, AVX512-BF16) takes longer by it.",
+    ),
     json_option,
     quiet_option,
     debug_option,

@@ -31,7 +31,7 @@ def maximum_mean_discrepancy_loss(first: Tensor, second: Tensor, *, bandwidths: 
     """
     both = in_float64(torch.cat([first, second]))
     squares = both.square().sum(dim=-1)
-    distances = (squares[:, None] + squares - 2 * both @ both.T).clamp(min=0)
+    distances = (squares[:, None] + squares - 2 * (both @ both.T)).clamp(min=0)
     kernel = torch.stack([torch.exp(distances / (-2 * width**2)) for width in bandwidths]).sum(dim=0)
     signs = torch.cat([both.new_full((len(first),), 1 / len(first)), both.new_full((len(second),), -1 / len(second))])
     squared = signs @ kernel @ signs

@@ -84,13 +84,10 @@ class DADNNetwork(TwoTower):
         assert c is not None
         losses: dict[str, Tensor] = {}
         if self.embedding_discriminators:
-            losses["distribution"] = torch.stack(
-                [
-                    self._discrepancy(self._judge(m, codes[k], features)[0], self._judge(m, c, features)[0])
-                    for m in _MODALITIES
-                    for k in _MODALITIES
-                ]
-            ).sum()
+            with torch.no_grad():  # the discriminators are not moved by these losses
+                real = {m: self._judge(m, c, features)[0] for m in _MODALITIES}
+            made = [(self._judge(m, codes[k], features)[0], real[m]) for m in _MODALITIES for k in _MODALITIES]
+            losses["distribution"] = torch.stack([self._discrepancy(*pair) for pair in made]).sum()
         if self.weights["metric"]:
             terms = [
                 quadruplet_loss(codes[m], codes["image"], codes["text"], c, batch.labels, pull=self.pull)
@@ -103,8 +100,10 @@ class DADNNetwork(TwoTower):
         features, back = _features(batch), self._reconstructed(self._codes(batch))
         losses = {"reconstruction": torch.stack([reconstruction_loss(back[m], x) for m, x in features.items()]).sum()}
         if self.feature_discriminators:
-            pairs = [(judge(back[m])[0], judge(features[m])[0]) for m, judge in self.feature_discriminators.items()]
-            losses["feature_distribution"] = torch.stack([self._discrepancy(*pair) for pair in pairs]).sum()
+            with torch.no_grad():
+                real = {m: judge(features[m])[0] for m, judge in self.feature_discriminators.items()}
+            made = [(judge(back[m])[0], real[m]) for m, judge in self.feature_discriminators.items()]
+            losses["feature_distribution"] = torch.stack([self._discrepancy(*pair) for pair in made]).sum()
         return losses
 
     def _discrimination(self, batch: Batch) -> Tensor:

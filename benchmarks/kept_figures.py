@@ -158,7 +158,7 @@ def _record(lines: pd.DataFrame) -> RunRecord:
         "split": int(first["split"]),
         "seed": int(first["seed"]),
         "candidates": [{}] * int(first["tried"]),
-        "processor_seconds": float(first["processor_seconds"]),
+        "processor_seconds": None if pd.isna(first["processor_seconds"]) else float(first["processor_seconds"]),
         "peak_memory": None if pd.isna(first["peak_memory"]) else int(first["peak_memory"]),
     }
     parts = {

@@ -43,6 +43,11 @@ class RunDirectory:
         return (self.path / "metrics.json").is_file()
 
     @property
+    def begun(self) -> bool:
+        """Whether an earlier call left a part of the run's work, that a resumed one takes up."""
+        return any(self.path.glob("checkpoint*"))
+
+    @property
     def checkpoint(self) -> Path:
         """Where the checkpoint of the final fit stands while it runs."""
         return self.path / "checkpoint.pt"

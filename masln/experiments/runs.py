@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from masln.experiments.processes import peak_memory
 from masln.experiments.record import GENERALIZED, RERANKED, record_of
 from masln.experiments.run_data import run_data
 from masln.experiments.selection import Selection, fit_selected
+from masln.experiments.stopwatch import Stopwatch
 from masln.models import JointScorer, Method, make_method
 from masln.training import JsonLines, Runtime, TensorBoard, TrainingInterruptedError
 
@@ -138,7 +138,7 @@ def _run(
     name = run.method
     class_split = config.make_split(dataset.class_names, run.number)
     data = run_data(dataset, config, class_split)
-    started, started_working = time.perf_counter(), time.process_time()
+    stopwatch = Stopwatch(taken_up=runtime.resume and directory.begun)
     method, selection = fit_selected(
         name,
         config.hyperparameters if name == config.method else {},
@@ -152,8 +152,7 @@ def _run(
         search=config.search,
     )
     fitted = {
-        "seconds": round(time.perf_counter() - started, 3),
-        "processor_seconds": round(time.process_time() - started_working, 3),
+        **stopwatch.facts(),
         "threads": torch.get_num_threads(),
         **data.facts,
     }

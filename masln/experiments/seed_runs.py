@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from masln.experiments.directory import RunDirectory
 from masln.experiments.run_data import run_data
 from masln.experiments.runs import Run, leave_run, runtime_of
 from masln.experiments.selection import Selection
+from masln.experiments.stopwatch import Stopwatch
 from masln.models import Method, fit_seeds, fit_together, make_method
 from masln.training import NotBatchedError, Runtime, TrainingInterruptedError
 
@@ -63,7 +63,7 @@ def run_seeds_here(
     method = make_method(first.method, **hyperparameters)
     fitted: dict[Run, Method] = {}
     shared: dict[str, Any]
-    started, started_working = time.perf_counter(), time.process_time()
+    stopwatch = Stopwatch(taken_up=resume and any(own[run].begun for run in lacking))
     try:
         try:
             of_each = [runtimes.get(run, silent) for run in runs]
@@ -76,8 +76,7 @@ def run_seeds_here(
     except TrainingInterruptedError as error:
         raise TrainingInterruptedError(f"{error}: masln train --resume --out {directory}") from error
     facts = {
-        "seconds": round((time.perf_counter() - started) / len(fitted), 3),
-        "processor_seconds": round((time.process_time() - started_working) / len(fitted), 3),
+        **stopwatch.facts(shared_by=len(fitted)),
         "threads": torch.get_num_threads(),
         **shared,
         **data.facts,

@@ -16,10 +16,10 @@ PARTS = ("unseen", "seen")
 PROTOCOL = Protocol()
 
 
-def a_run(method: str, split: int, value: float, seed: int = 0) -> RunRecord:
+def a_run(method: str, split: int, value: float, seed: int = 0, seconds: float | None = 1.5) -> RunRecord:
     figures = {"mAP": value, "R@1": value / 2, "nDCG@10": 0.0}
     facts = {"method": method, "split": split, "seed": seed, "candidates": [{}, {}]}
-    facts |= {"processor_seconds": 1.5, "peak_memory": None}
+    facts |= {"processor_seconds": seconds, "peak_memory": None}
     return RunRecord(facts, {part: {own: {"metrics": figures} for own in DIRECTIONS} for part in (*PARTS, "harmonic")})
 
 
@@ -41,6 +41,13 @@ def test_what_is_kept_comes_back_from_the_file(tmp_path):
     assert len(records[0].facts["candidates"]) == 2
     row = next(row for row in summary_rows(records, baseline="cca") if row["method"] == "masln")
     assert (row["wins"], row["p"], row["average"]) == ("2/2", None, pytest.approx(0.5))
+
+
+def test_a_time_that_is_not_known_comes_back_as_such(tmp_path):
+    for run in (a_run("cca", 5, 0.25), a_run("cca", 6, 0.25, seconds=None)):
+        kept(tmp_path / "some.csv").keep([run], parts=PARTS)
+    records, _ = kept(tmp_path / "some.csv").records(range(5, 7))
+    assert [own.facts["processor_seconds"] for own in records] == [1.5, None]
 
 
 @pytest.mark.parametrize("change", ["data", "protocol", "search space"])

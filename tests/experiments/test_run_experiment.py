@@ -19,7 +19,9 @@ from masln.experiments import (
     evaluate_experiment,
     read_config,
     read_experiment,
+    rows_with_cost,
     run_experiment,
+    runs,
     summary_rows,
 )
 from masln.models import load_method, method_resolver
@@ -166,6 +168,24 @@ def test_resume_reads_finished_runs_and_completes_the_others(finished, copy):
         finished.directory / "masln/split1-seed0/events.jsonl"
     ).read_bytes()
     assert (copy / "metrics.json").read_bytes() == (finished.directory / "metrics.json").read_bytes()
+
+
+def test_the_time_of_a_run_that_was_taken_up_is_not_known(bundle, tmp_path, monkeypatch):
+    config = small_config(bundle, baselines=(), splits=1)
+
+    def killed(*args: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "leave_run", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_experiment(config, tmp_path / "run")
+    (taken_up,) = run_experiment(config, tmp_path / "run", resume=True).records
+    assert (taken_up.facts["seconds"], taken_up.facts["processor_seconds"]) == (None, None)
+    (whole,) = run_experiment(config, tmp_path / "again").records
+    assert whole.facts["processor_seconds"] > 0
+    costs = [row["processor_seconds"] for row in rows_with_cost([taken_up, whole], baseline=None)]
+    assert set(costs) == {whole.facts["processor_seconds"]}, "a mean over the runs whose time is known"
 
 
 def test_resume_takes_the_saved_configuration_and_its_dataset(finished, copy):

@@ -34,8 +34,9 @@ def speed_block() -> str:
                 "figure": f"at equal correlations, times as fast as its peers: {faster}",
             }
         )
-    selection = read_result("selection")
-    if selection:
+    if deep := read_result("deep_correlation"):
+        lines += _deep_correlation_lines(deep)
+    if selection := read_result("selection"):
         faster = ", ".join(f"{found['faster_by']:.1f} ({name})" for name, found in selection["methods"].items())
         lines.append(
             {
@@ -100,10 +101,26 @@ def speed_block() -> str:
         lines += _serving_lines(served)
     if exported := read_result("exported"):
         lines += _exported_lines(exported)
-    names = ("evaluation", "training", "batched_seeds", "preparation", "methods", "reranking", "galleries", "serving")
-    names = (*names, "exported")
+    names = ("methods", "deep_correlation", "selection", "evaluation", "training", "batched_seeds", "preparation")
+    names = (*names, "reranking", "galleries", "serving", "exported")
     scripts = ", ".join(f"`benchmarks/{name}.py`" for name in names if read_result(name))
     return f"Two cores ({scripts}):\n\n{markdown_table(lines)}" if lines else ""
+
+
+def _deep_correlation_lines(result: dict[str, Any]) -> list[dict[str, Any]]:
+    lines = []
+    for study, found in result["studies"].items():
+        faster, held_out = found["times_faster"], found["held_out_correlation"]
+        lines.append(
+            {
+                "measured": f"an epoch of DCCA, sizes of {study}, one thread",
+                "figure": f"{faster['masln']:.1f} times as fast as cca-zoo's "
+                f"({found['most_that_is_possible_in_fp32']:.1f} if nothing but matrix products took time); correlation "
+                f"held out {held_out['masln']:.2f} to its {held_out['cca_zoo']:.2f}, "
+                f"with its objective {held_out['masln, squared']:.2f}",
+            }
+        )
+    return lines
 
 
 def _reranking_lines(result: dict[str, Any]) -> list[dict[str, Any]]:

@@ -28,18 +28,17 @@ os.environ.update(OMP_WAIT_POLICY="PASSIVE", OMP_NUM_THREADS="1")
 import dataclasses
 import itertools
 import json
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import click
 
 from benchmarks.datasets import photo_bundles, research_bundles
-from benchmarks.kept_figures import KeptFigures, alone_in
+from benchmarks.kept_figures import KeptFigures, alone_in, tables_of
 from masln.data import bundle_hash, load_dataset
 from masln.errors import MaslnError, RunFailedError
 from masln.evaluation import Protocol
-from masln.experiments import RunConfig, RunRecord, available_cores, comparison_methods, read_experiment, rows_with_cost
+from masln.experiments import RunConfig, RunRecord, available_cores, comparison_methods, read_experiment
 from masln.experiments.grid import is_finished
 from masln.experiments.grid_run import make_run
 from masln.experiments.processes import run_in_processes
@@ -48,8 +47,6 @@ from masln.reporting import comparison_cells, markdown_table
 from masln.training import progress_bar, write_atomically
 
 PROTOCOL = Protocol(setting="seen_unseen", gallery="test", normalize="block")
-#: Of all methods, over the class splits that most have; and of these alone, over all that they have.
-TABLES: dict[str, tuple[str, ...]] = {"tables": (), "masln": ("masln", "cca", "chance")}
 PARTS = ("unseen", "seen", "generalized unseen", "generalized seen")
 
 
@@ -96,18 +93,6 @@ def run_method(name: str, data: Path, directory: Path, *, protocol: Protocol, sp
             raise RunFailedError(why)
     records = read_experiment(directory).records
     return [dataclasses.replace(record, facts={**record.facts, "split": split, "seed": seed}) for record in records]
-
-
-def table_of(
-    figures: KeptFigures, protocol: Protocol, splits: range, *, methods: Collection[str] = ()
-) -> dict[str, Any] | None:
-    """Rows of one dataset, tested against CCA together, and how many class splits methods that are not in it have."""
-    records, partial = figures.records(splits, methods=methods)
-    if not records:
-        return None
-    rows = rows_with_cost(records, baseline="cca")
-    count = len({record.facts["split"] for record in records})
-    return {"splits": count, "protocol": protocol.describe(), "rows": rows, "partial": partial}
 
 
 @click.command()
@@ -159,9 +144,7 @@ def main(
                         failed[name] = str(error)
                     advance()
             if missing or split == class_splits[-1]:
-                found = {
-                    kind: table_of(figures, protocol, class_splits, methods=methods) for kind, methods in TABLES.items()
-                }
+                found = tables_of(figures, protocol, class_splits)
                 out.parent.mkdir(parents=True, exist_ok=True)
                 with alone_in(out.parent):
                     _write(place.name, found, first_split, out)
@@ -177,16 +160,24 @@ def _write(name: str, found: dict[str, dict[str, Any] | None], first_split: int,
         result.setdefault(kind, {})
         if table is not None:
             result[kind][name] = table
+        elif kind == "fewer":
+            result[kind].pop(name, None)
     write_atomically(out, (json.dumps(result, indent=1) + "\n").encode())
-    tables = result["tables"]
     parts = ["# Every method\n\nWritten by `benchmarks/all_methods.py`; p and wins against ridge CCA.\n"]
-    for dataset, found in tables.items():
-        rows = markdown_table([comparison_cells(row) for row in found["rows"]])
-        parts.append(f"## {dataset}, {found['splits']} class splits\n\n{found['protocol']}\n\n{rows}")
-        if found.get("partial"):
-            fewer = ", ".join(f"`{method}` ({count})" for method, count in found["partial"].items())
-            parts.append(f"With fewer class splits: {fewer}.\n")
+    for dataset, table in result["tables"].items():
+        parts.append(_section(dataset, table))
+        if dataset in result["fewer"]:
+            parts.append(_section(f"{dataset}, methods with fewer class splits", result["fewer"][dataset]))
     write_atomically(out.with_suffix(".md"), "\n".join(parts).encode())
+
+
+def _section(title: str, table: dict[str, Any]) -> str:
+    rows = markdown_table([comparison_cells(row) for row in table["rows"]])
+    text = f"## {title}, {table['splits']} class splits\n\n{table['protocol']}\n\n{rows}"
+    if table.get("partial"):
+        fewer = ", ".join(f"`{method}` ({count})" for method, count in table["partial"].items())
+        text += f"\nWith fewer class splits: {fewer}.\n"
+    return text
 
 
 if __name__ == "__main__":

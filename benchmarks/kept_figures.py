@@ -18,16 +18,17 @@ from typing import Any
 import pandas as pd
 
 from masln.evaluation import Protocol
-from masln.experiments import RunRecord
+from masln.experiments import RunRecord, rows_with_cost
 from masln.models import method_resolver
 from masln.registry import plain_parameters
 from masln.saving import write_atomically
 
-__all__ = ["DIRECTIONS", "KeptFigures", "alone_in", "settings_of"]
+__all__ = ["DIRECTIONS", "KeptFigures", "alone_in", "settings_of", "tables_of"]
 
 DIRECTIONS = ("i2t", "t2i", "average")
 _FACTS = ("method", "split", "seed", "settings", "data", "protocol", "tried", "processor_seconds", "peak_memory")
 _COLUMNS = (*_FACTS, "part", "measure", *DIRECTIONS)
+_REFERENCES = ("masln", "cca", "chance")
 
 
 def settings_of(name: str) -> str:
@@ -104,7 +105,7 @@ class KeptFigures:
         return lines
 
     def records(
-        self, splits: Sequence[int], *, methods: Collection[str] = ()
+        self, splits: Sequence[int], *, methods: Collection[str] = (), beside: Collection[str] = ()
     ) -> tuple[list[RunRecord], dict[str, int]]:
         """The runs of the methods that stand in the table, and the class splits that each other method has.
 
@@ -114,13 +115,13 @@ class KeptFigures:
         Args:
             splits: Seeds of the class splits, in their order.
             methods: Of these alone; of all without any.
+            beside: These too, where they have the class splits that the others chose.
         """
         grouped = self._lines.groupby("method", sort=False)
-        own = {method: set(lines["split"]) for method, lines in grouped if not methods or method in methods}
+        own = {method: set(lines["split"]) for method, lines in grouped if not methods or method in {*methods, *beside}}
         counts = {method: _leading(splits, found) for method, found in own.items()}
-        over = max(
-            range(len(splits) + 1), key=lambda n: (n * sum(count >= n for count in counts.values()), n), default=0
-        )
+        choosing = [count for method, count in counts.items() if method not in beside and count]
+        over = max(range(max(choosing, default=0) + 1), key=lambda n: (n * sum(count >= n for count in choosing), n))
         chosen = [method for method, count in counts.items() if over and count >= over]
         records = []
         for method in chosen:
@@ -129,6 +130,38 @@ class KeptFigures:
             runs = lines[lines["seed"].isin(seeds)].groupby(["split", "seed"])
             records += [_record(run) for _, run in runs]
         return records, {method: count for method, count in counts.items() if method not in chosen}
+
+
+def _table_of(
+    figures: KeptFigures,
+    protocol: Protocol,
+    splits: range,
+    *,
+    methods: Collection[str] = (),
+    beside: Collection[str] = (),
+) -> dict[str, Any] | None:
+    """Rows of one dataset, tested against CCA together, and how many class splits methods that are not in it have."""
+    records, partial = figures.records(splits, methods=methods, beside=beside)
+    if not records:
+        return None
+    rows = rows_with_cost(records, baseline="cca")
+    count = len({record.facts["split"] for record in records})
+    return {"splits": count, "protocol": protocol.describe(), "rows": rows, "partial": partial}
+
+
+def tables_of(figures: KeptFigures, protocol: Protocol, splits: range) -> dict[str, dict[str, Any] | None]:
+    """The tables of one dataset.
+
+    ``tables`` is of all methods, over the class splits that most have; ``fewer`` of those that have fewer, beside MASLN
+    and the baselines on the same; ``masln`` of these alone, over all that they have.
+    """
+    of_most = _table_of(figures, protocol, splits)
+    rest = of_most["partial"] if of_most else {}
+    return {
+        "tables": of_most,
+        "fewer": _table_of(figures, protocol, splits, methods=rest, beside=_REFERENCES) if rest else None,
+        "masln": _table_of(figures, protocol, splits, methods=_REFERENCES),
+    }
 
 
 @contextlib.contextmanager

@@ -93,25 +93,39 @@ def all_methods_block() -> str:
     table: dict[str, dict[str, Any]] = {}
     ratios: dict[str, list[float]] = {}
     for dataset, study in studies.items():
-        found = {(row["part"], row["method"]): row for row in study["rows"]}
-        for part, method in found:
-            if part == "unseen":
-                unseen, seen, cca = (found[key] for key in ((part, method), ("seen", method), (part, "cca")))
-                differs = unseen["p_splits"] is not None and unseen["p_splits"] < 0.05
-                mark = ("+" if unseen["average"] > cca["average"] else "-") if differs else ""
-                row = table.setdefault(method, {"method": f"`{method}`"} | dict.fromkeys(studies))
-                row[dataset] = f"{unseen['average']:.3f}{mark} ({seen['average']:.3f})"
-                ratios.setdefault(method, []).append(unseen["average"] / cca["average"])
+        for method, (cell, ratio) in _on_unseen(study).items():
+            table.setdefault(method, {"method": f"`{method}`"} | dict.fromkeys(studies))[dataset] = cell
+            ratios.setdefault(method, []).append(ratio)
     ordered = sorted(table, key=lambda method: -sum(ratios[method]) / len(ratios[method]))
     counts = ", ".join(f"{dataset} {study['splits']}" for dataset, study in studies.items())
+    fewer = "".join(
+        f"\nOn {study['splits']} class splits of {dataset}: "
+        + ", ".join(f"`{method}` {cell}" for method, (cell, _) in _on_unseen(study).items())
+        + ".\n"
+        for dataset, study in result.get("fewer", {}).items()
+        if dataset in studies
+    )
     return (
         f"Every method: unseen mAP (seen mAP), mean over class splits ({counts}) seeded from {result['first_split']} "
         "on; queries search the test items, codes block-normalised; each run chooses on validation classes from a "
         "search space of its own. + and -: above or below ridge CCA by the paired t test over class splits at "
         ".05, Holm-corrected over the dataset's table. Intervals, p, wins, time and memory of each are in "
         "[benchmarks/results/all_methods.md](benchmarks/results/all_methods.md) (`benchmarks/all_methods.py`).\n\n"
-        f"{markdown_table([table[method] for method in ordered])}\n"
+        f"{markdown_table([table[method] for method in ordered])}\n{fewer}"
     )
+
+
+def _on_unseen(study: dict[str, Any]) -> dict[str, tuple[str, float]]:
+    """For each method of a table, best first: what the README tells of it, and its ratio to ridge CCA."""
+    found = {(row["part"], row["method"]): row for row in study["rows"]}
+    cca, told = found["unseen", "cca"]["average"], {}
+    for (part, method), row in found.items():
+        if part == "unseen":
+            differs = row["p_splits"] is not None and row["p_splits"] < 0.05
+            mark = ("+" if row["average"] > cca else "-") if differs else ""
+            cell = f"{row['average']:.3f}{mark} ({found['seen', method]['average']:.3f})"
+            told[method] = cell, row["average"] / cca
+    return told
 
 
 def instances_block() -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kept_figures import DIRECTIONS, KeptFigures
+from benchmarks.kept_figures import DIRECTIONS, KeptFigures, tables_of
 from masln.evaluation import Protocol
 from masln.experiments import RunRecord, summary_rows
 from masln.models import CCA
@@ -88,6 +88,21 @@ def test_the_table_is_over_the_class_splits_that_leave_it_the_most_runs(tmp_path
     records, partial = figures.records(range(10), methods=("cca", "kcca"))
     assert {(own.method, own.facts["split"]) for own in records} == {("cca", split) for split in range(3)}
     assert partial == {"kcca": 1}
+
+
+def test_methods_with_fewer_class_splits_stand_beside_others_on_theirs(tmp_path):
+    figures = kept(tmp_path / "some.csv")
+    for method, splits in {"cca": 3, "masln": 3, "pls": 3, "kcca": 2, "jfse": 1}.items():
+        figures.keep([a_run(method, split, 0.25 * split) for split in range(splits)], parts=PARTS)
+    tables = tables_of(figures, PROTOCOL, range(10))
+    splits = {kind: table and (table["splits"], table["partial"]) for kind, table in tables.items()}
+    assert splits == {"tables": (3, {"jfse": 1, "kcca": 2}), "fewer": (2, {"jfse": 1}), "masln": (3, {})}
+    averages = {row["method"]: row["average"] for row in tables["fewer"]["rows"] if row["part"] == "unseen"}
+    assert averages == dict.fromkeys(("cca", "masln", "kcca"), 0.125)
+    for split in range(2, 10):
+        figures.keep([a_run("kcca", split, 0.25), a_run("jfse", split - 1, 0.25)], parts=PARTS)
+    figures.keep([a_run("jfse", 9, 0.25)], parts=PARTS)
+    assert tables_of(figures, PROTOCOL, range(3))["fewer"] is None
 
 
 def test_a_run_that_re_ranked_is_two_rows_of_one_method(tmp_path):

@@ -68,6 +68,14 @@ def speed_block() -> str:
                 f"{training['bf16_matrix_product_over_fp32']:.2f})",
             }
         )
+    for method, found in read_result("freed_memory").get("methods", {}).items():
+        lines.append(
+            {
+                "measured": f"`{method}`, fit in a process that keeps the memory it frees",
+                "figure": f"{found['faster_by']:.2f} times as fast as where glibc hands it back; "
+                f"peak memory {found['peak_grows_by']:.2f} times",
+            }
+        )
     for setting, found in read_result("batched_seeds").get("speed", {}).get("settings", {}).items():
         faster = ", ".join(f"{ratio:.2f} ({name})" for name, ratio in found["pass_faster_by"].items())
         most = max(found["most_by_processor_time"].values())
@@ -101,8 +109,8 @@ def speed_block() -> str:
         lines += _serving_lines(served)
     if exported := read_result("exported"):
         lines += _exported_lines(exported)
-    names = ("methods", "deep_correlation", "selection", "evaluation", "training", "batched_seeds", "preparation")
-    names = (*names, "reranking", "galleries", "serving", "exported")
+    names = ("methods", "deep_correlation", "selection", "evaluation", "training", "freed_memory", "batched_seeds")
+    names = (*names, "preparation", "reranking", "galleries", "serving", "exported")
     scripts = ", ".join(f"`benchmarks/{name}.py`" for name in names if read_result(name))
     return f"Two cores ({scripts}):\n\n{markdown_table(lines)}" if lines else ""
 

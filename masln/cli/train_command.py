@@ -24,11 +24,12 @@ def train(ctx: click.Context, /, **options: Any) -> None:
 
     The run directory holds the configuration, protocol, class split, model, per-query figures and plots.
     """
-    from masln.experiments import default_directory, make_config, run_experiment
+    from masln.experiments import default_directory, keep_freed_memory, make_config, run_experiment
     from masln.reporting import draw_plots, plots_available, print_experiment
 
     given = written(ctx)
     config = make_config(options, given)
+    keep_freed_memory()
     directory = Path(options["out"]) if options["out"] else default_directory(config)
     experiment = run_experiment(
         config,

@@ -18,6 +18,7 @@ from masln.experiments.experiment import (
     run_with_attention,
 )
 from masln.experiments.export import Export, ExportedEncoder, export_run
+from masln.experiments.freed_memory import keep_freed_memory
 from masln.experiments.grid import Grid, GridEntry, entries_of, grid_names, read_grid
 from masln.experiments.grid_run import GridResult, run_grid
 from masln.experiments.grid_table import GridTable
@@ -100,6 +101,7 @@ __all__ = [
     "grid_names",
     "image_items",
     "join_runs",
+    "keep_freed_memory",
     "make_config",
     "open_encoder",
     "plan_reproduction",

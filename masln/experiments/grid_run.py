@@ -17,6 +17,7 @@ from masln.experiments.cluster import Cluster, connect
 from masln.experiments.config import RunConfig
 from masln.experiments.directory import save_config
 from masln.experiments.experiment import check_dataset, check_methods, run_experiment
+from masln.experiments.freed_memory import keep_freed_memory
 from masln.experiments.grid import Grid, GridEntry, GridRun, grid_runs, is_finished, write_grid
 from masln.experiments.grid_table import GridTable, group_entries
 from masln.experiments.processes import available_cores, run_in_processes
@@ -190,6 +191,7 @@ def make_run(folder: Path, config: RunConfig, data_hash: str, threads: int) -> N
     import torch
     from threadpoolctl import threadpool_limits
 
+    keep_freed_memory()
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         if is_finished(folder, config):

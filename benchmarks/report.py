@@ -97,7 +97,11 @@ def all_methods_block() -> str:
             table.setdefault(method, {"method": f"`{method}`"} | dict.fromkeys(studies))[dataset] = cell
             ratios.setdefault(method, []).append(ratio)
     ordered = sorted(table, key=lambda method: -sum(ratios[method]) / len(ratios[method]))
-    counts = ", ".join(f"{dataset} {study['splits']}" for dataset, study in studies.items())
+    sizes = {dataset: len(_on_unseen(study)) for dataset, study in studies.items()}
+    counts = ", ".join(
+        f"{dataset} {study['splits']}" + f", of {sizes[dataset]} methods alone" * (sizes[dataset] < max(sizes.values()))
+        for dataset, study in studies.items()
+    )
     fewer = "".join(
         f"\nOn {study['splits']} class splits of {dataset}: "
         + ", ".join(f"`{method}` {cell}" for method, (cell, _) in _on_unseen(study).items())

@@ -17,11 +17,11 @@ _OWN_SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNA
 def keep_freed_memory() -> bool:
     """Let glibc keep the memory that this process frees, for the next allocation of the process.
 
-    By itself it hands large blocks, such as the activations of a training step, back to the system, which clears every
-    page of the next step's anew: two fifths of the processor time of SigLIP on words and regions, an eighth of fusion
-    embedding's, little on global features. Keeping it makes the peak larger by up to a sixth
-    (``benchmarks/freed_memory.py``). It is for programs to call: a library has no say in a
-    process that belongs to another, such as a notebook's. What the user has set in the environment stands.
+    By itself it hands large blocks, such as the activations of a training step, back to the system, which clears
+    every page of the next step's anew: two fifths of the processor time of SigLIP on words and regions, an eighth
+    of fusion embedding's, little on global features. Keeping it makes the peak larger by up to a sixth
+    (``benchmarks/freed_memory.py``). It is for programs to call: a library has no say in a process that belongs to
+    another, such as a notebook's. What the user has set in the environment stands.
 
     Returns:
         Whether it does.

@@ -1,6 +1,6 @@
 """What a fit takes where the process keeps the memory that it frees, and where glibc hands large blocks back.
 
-    python -m benchmarks.freed_memory --data-root DIR [--rounds 3] [--out benchmarks/results/freed_memory.json]
+    python -m benchmarks.freed_memory --data-root DIR [--bundles DIR] [--rounds 3] [--out FILE]
 
 Each fit is a process of its own, on one thread, with and without in turns: SigLIP and fusion embedding on regions and
 words of the RSICD photos, MASLN on the global features of RSICD. Seconds are the processor's, of which the system's are

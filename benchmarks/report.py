@@ -103,9 +103,9 @@ def all_methods_block() -> str:
         for dataset, study in studies.items()
     )
     fewer = "".join(
-        f"\nOn {study['splits']} class splits of {dataset}: "
+        f"On {study['splits']} class splits of {dataset}: "
         + ", ".join(f"`{method}` {cell}" for method, (cell, _) in _on_unseen(study).items())
-        + ".\n"
+        + ".\n\n"
         for dataset, study in result.get("fewer", {}).items()
         if dataset in studies
     )

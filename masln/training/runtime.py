@@ -26,7 +26,7 @@ class Runtime:
     Attributes:
         device: ``auto`` (an accelerator if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``, or ``bf16`` (autocast, weights stay fp32). On a CPU without bf16 arithmetic torch emulates
-            it: a step of DCCA took 1.3 to 4 times as long there as in fp32, and .5 to .9 times on one with AMX.
+            it, and a step takes longer than in fp32.
         checkpoint: File of the checkpoint; None writes none.
         checkpoint_seconds: Least time between two checkpoints.
         resume: Go on from ``checkpoint`` if it is there.
